@@ -1,0 +1,91 @@
+"""Running a due step: one send and the next due time, or the end, or a reason to park."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from cadence_engine.domain import schedule, templates
+from cadence_engine.domain.cadence import CadenceVersion, Step
+from cadence_engine.domain.enrollment import Decision, Enrollment, ParkReason, Status
+from cadence_engine.domain.events import (
+    COMPLETED,
+    SCHEDULE,
+    SEND_REQUESTED,
+    STEP_EXECUTED,
+    Event,
+    about,
+    event_id,
+    send_requested,
+    wire_time,
+)
+from cadence_engine.domain.facts import Facts
+from cadence_engine.domain.park import park
+from cadence_engine.domain.policy import Policy
+
+
+def advance(enrollment: Enrollment, version: CadenceVersion, facts: Facts, now: datetime, policy: Policy) -> Decision:
+    """What happens to an active enrollment whose `next_run_at` has come. `now` is the database's clock."""
+    step = version.step_at(enrollment.step_index)
+    if step is None:
+        return _complete(enrollment, version, (), now)
+    try:
+        variables = templates.fill(step.template, facts, enrollment.context)
+    except templates.MissingVariable as missing:
+        return park(enrollment, ParkReason.MISSING_VARIABLE, str(missing), facts, now)
+    conversation_id = enrollment.conversation_id or facts.conversation_id
+    if facts.phone is None and conversation_id is None:
+        detail = "the contact has neither a phone nor a conversation: send contact.updated with a phone"
+        return park(enrollment, ParkReason.UNREACHABLE, detail, facts, now)
+    following = version.step_at(enrollment.step_index + 1)
+    moved = _moved(enrollment, following, facts, now, policy)
+    send = send_requested(
+        moved,
+        step,
+        index=enrollment.step_index,
+        to=facts.phone,
+        conversation_id=conversation_id,
+        language=version.definition.language or facts.language(policy.default_language),
+        variables=variables,
+        due_at=enrollment.next_run_at or now,
+        at=now,
+        expires_at=now + version.definition.send_within,
+    )
+    executed = _executed(enrollment, moved, step, now)
+    if following is None:
+        return _complete(moved, version, (send, executed), now)
+    return Decision(moved, (send, executed))
+
+
+def _moved(enrollment: Enrollment, following: Step | None, facts: Facts, now: datetime, policy: Policy) -> Enrollment:
+    zone = facts.zone(policy.default_time_zone)
+    return replace(
+        enrollment,
+        step_index=enrollment.step_index + 1,
+        next_run_at=None if following is None else schedule.after(now, following.wait, zone),
+        revision=enrollment.revision + 1,
+    )
+
+
+def _executed(before: Enrollment, after: Enrollment, step: Step, now: datetime) -> Event:
+    return about(
+        after,
+        STEP_EXECUTED,
+        now,
+        SCHEDULE,
+        stepKey=step.key,
+        stepIndex=before.step_index,
+        sendId=str(event_id(after.enrollment_id, after.revision, SEND_REQUESTED)),
+        dueAt=wire_time(before.next_run_at or now),
+        nextRunAt=None if after.next_run_at is None else wire_time(after.next_run_at),
+    )
+
+
+def _complete(enrollment: Enrollment, version: CadenceVersion, earlier: tuple[Event, ...], now: datetime) -> Decision:
+    tags = version.definition.completion_tags
+    completed = replace(
+        enrollment,
+        status=Status.COMPLETED,
+        next_run_at=None,
+        ended_at=now,
+        revision=enrollment.revision + 1,
+    )
+    return Decision(completed, (*earlier, about(completed, COMPLETED, now, SCHEDULE, tags=list(tags))), tags)

@@ -1,0 +1,61 @@
+"""Ending a live enrollment before its last step."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from cadence_engine.domain.enrollment import Decision, Enrollment, Status
+from cadence_engine.domain.events import CANCELLED, Cause, about
+
+
+class CancelReason(StrEnum):
+    """An open set on the wire: consumers must accept more."""
+
+    REPLIED = "replied"
+    OPTED_OUT = "opted_out"
+    CONTACT_DELETED = "contact_deleted"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """A message from the contact; `at` in Kafka's clock."""
+
+    at: datetime
+    message_id: str | None
+    cause: Cause
+
+
+def is_reply(message: InboundMessage, enrollment: Enrollment, grace: timedelta) -> bool:
+    """Whether a message answers this passage: written at or after its trigger, beyond the grace."""
+    return message.at >= enrollment.triggered_at + grace
+
+
+def cancel(
+    enrollment: Enrollment,
+    reason: CancelReason,
+    cause: Cause,
+    now: datetime,
+    *,
+    message_id: str | None = None,
+    note: str | None = None,
+) -> Decision:
+    """`enrollment` is live. `note` is the operator's own words."""
+    cancelled = replace(
+        enrollment,
+        status=Status.CANCELLED,
+        next_run_at=None,
+        wait_left=None,
+        paused_by=None,
+        park_reason=None,
+        park_detail=None,
+        parked_knowing=None,
+        ended_at=now,
+        cancel_reason=reason.value,
+        revision=enrollment.revision + 1,
+    )
+    more = {} if note is None else {"note": note}
+    event = about(
+        cancelled, CANCELLED, now, cause, reason=reason.value, actor=cause.actor, messageId=message_id, **more
+    )
+    return Decision(cancelled, (event,))

@@ -1,0 +1,81 @@
+"""One contact's passage through one version, and what a decision about it consists of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from cadence_engine.domain.cadence import Scalar
+from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.events import Event
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    PARKED = "parked"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+LIVE = frozenset({Status.ACTIVE, Status.PAUSED, Status.PARKED})
+
+
+class ParkReason(StrEnum):
+    """Why a step cannot be decided."""
+
+    MISSING_VARIABLE = "missing_variable"
+    UNREACHABLE = "unreachable"
+    INTERNAL_ERROR = "internal_error"
+
+
+class PausedBy(StrEnum):
+    CADENCE = "cadence"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """The row as it is, in UTC; what may be set in which status is repeated as CHECKs of its table."""
+
+    company_id: str
+    enrollment_id: UUID
+    cadence_id: UUID
+    cadence_key: str
+    version: int
+    contact_id: str
+    lead_id: str | None
+    conversation_id: str | None
+    status: Status
+    step_index: int
+    next_run_at: datetime | None
+    revision: int
+    trigger: str
+    triggered_at: datetime
+    started_at: datetime
+    context: Mapping[str, Scalar]
+    ended_at: datetime | None = None
+    cancel_reason: str | None = None
+    wait_left: timedelta | None = None
+    paused_by: PausedBy | None = None
+    park_reason: ParkReason | None = None
+    park_detail: str | None = None
+    parked_knowing: str | None = None
+
+    @property
+    def contact_key(self) -> ContactKey:
+        return self.company_id, self.contact_id
+
+    @property
+    def live(self) -> bool:
+        return self.status in LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """New state, what to tell about it, and the tags that it puts on the contact."""
+
+    enrollment: Enrollment
+    events: tuple[Event, ...]
+    tags: tuple[str, ...] = field(default=())

@@ -1,0 +1,132 @@
+"""What the log holds: each event in its wire form (camelCase, RFC 3339 UTC), as `cadence_contracts` describes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+if TYPE_CHECKING:
+    from cadence_engine.domain.cadence import Step
+    from cadence_engine.domain.enrollment import Enrollment
+
+SEND_REQUESTED = "whatsapp.send.requested"
+STARTED = "cadence.enrollment.started"
+STEP_EXECUTED = "cadence.step.executed"
+STEP_SKIPPED = "cadence.step.skipped"
+PAUSED = "cadence.enrollment.paused"
+RESUMED = "cadence.enrollment.resumed"
+PARKED = "cadence.enrollment.parked"
+CANCELLED = "cadence.enrollment.cancelled"
+COMPLETED = "cadence.enrollment.completed"
+REFUSED = "cadence.enrollment.refused"
+"""Kept for "why not?", never published: an enrollment that was not made has no id or revision to tell."""
+DEAD_LETTER = "cadence.dead-letter"
+"""Refers to a row of `dead_letters`, which holds the record itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What led to a change: the inbound event (`source`, `id`), or the `actor` who asked for it."""
+
+    source: str | None = None
+    id: str | None = None
+    actor: str | None = None
+
+    def wire(self) -> dict[str, Any]:
+        return {"actor": self.actor} if self.source is None else {"source": self.source, "id": self.id}
+
+
+SCHEDULE = Cause(actor="schedule")
+DETECTOR = Cause(actor="inactivity-detector")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of the log. `enrollment_id` and `revision` are None where there is no enrollment."""
+
+    type: str
+    event_id: UUID
+    company_id: str | None
+    contact_id: str | None
+    enrollment_id: UUID | None
+    revision: int | None
+    data: Mapping[str, Any]
+
+
+def wire_time(instant: datetime) -> str:
+    """RFC 3339 in UTC with `Z`."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def event_id(enrollment_id: UUID, revision: int, type_: str) -> UUID:
+    """The same for the same change of the same enrollment, whoever computes it."""
+    return uuid5(enrollment_id, f"{revision}:{type_}")
+
+
+def about(enrollment: "Enrollment", type_: str, at: datetime, cause: Cause, **more: Any) -> Event:
+    """A lifecycle event of `enrollment` as it is after the change (its revision included)."""
+    data = {
+        "companyId": enrollment.company_id,
+        "contactId": enrollment.contact_id,
+        "enrollmentId": str(enrollment.enrollment_id),
+        "cadenceId": str(enrollment.cadence_id),
+        "cadenceKey": enrollment.cadence_key,
+        "version": enrollment.version,
+        "revision": enrollment.revision,
+        "at": wire_time(at),
+        "cause": cause.wire(),
+        **more,
+    }
+    return _row(enrollment, type_, data)
+
+
+def send_requested(
+    enrollment: "Enrollment",
+    step: "Step",
+    *,
+    index: int,
+    to: str | None,
+    conversation_id: str | None,
+    language: str,
+    variables: Mapping[str, str],
+    due_at: datetime,
+    at: datetime,
+    expires_at: datetime,
+) -> Event:
+    """The command to send `step`; `enrollment` is as it is after the step, `index` the step's position."""
+    data = {
+        "sendId": str(event_id(enrollment.enrollment_id, enrollment.revision, SEND_REQUESTED)),
+        "companyId": enrollment.company_id,
+        "contactId": enrollment.contact_id,
+        "to": to,
+        "conversationId": conversation_id,
+        "template": {
+            "id": step.template.id,
+            "language": language,
+            "category": step.template.category,
+            "variables": dict(variables),
+        },
+        "enrollmentId": str(enrollment.enrollment_id),
+        "cadenceId": str(enrollment.cadence_id),
+        "cadenceKey": enrollment.cadence_key,
+        "version": enrollment.version,
+        "stepKey": step.key,
+        "stepIndex": index,
+        "dueAt": wire_time(due_at),
+        "requestedAt": wire_time(at),
+        "expiresAt": wire_time(expires_at),
+    }
+    return _row(enrollment, SEND_REQUESTED, data)
+
+
+def _row(enrollment: "Enrollment", type_: str, data: Mapping[str, Any]) -> Event:
+    return Event(
+        type=type_,
+        event_id=event_id(enrollment.enrollment_id, enrollment.revision, type_),
+        company_id=enrollment.company_id,
+        contact_id=enrollment.contact_id,
+        enrollment_id=enrollment.enrollment_id,
+        revision=enrollment.revision,
+        data=data,
+    )

@@ -1,0 +1,29 @@
+"""When the detector runs for a company, and who counts as silent."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from cadence_engine.domain import schedule
+from cadence_engine.domain.cadence import CadenceVersion, Wait
+from cadence_engine.domain.company import Company
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorDay:
+    """A company's run: its local date, and the instant of its detector hour."""
+
+    local_date: date
+    run_at: datetime
+
+
+def today(company: Company, now: datetime, default_zone: str) -> DetectorDay:
+    """The run of the company's local day; it is due once its hour has come."""
+    zone = company.time_zone.value or default_zone
+    local_date = schedule.local_date(now, zone)
+    return DetectorDay(local_date, schedule.at_hour(local_date, company.detector_hour, zone))
+
+
+def silent_since(cadence: CadenceVersion, company: Company, day: DetectorDay, default_zone: str) -> datetime:
+    """A contact whose newest message is at or before this instant is inactive on that day."""
+    silence = cadence.definition.trigger.after or Wait(days=company.inactive_days)
+    return schedule.before(day.run_at, silence, company.time_zone.value or default_zone)

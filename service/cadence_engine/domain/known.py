@@ -1,0 +1,30 @@
+"""A fact and the time it was told: what makes late knowledge harmless."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """A field of a projection. `at` is None while nobody has said anything about it."""
+
+    value: T
+    at: datetime | None = None
+
+    def told(self, value: T, at: datetime) -> "Known[T]":
+        """The newer of what is known and what is told; at the same instant, what is told."""
+        return self if self.at is not None and self.at > at else Known(value, at)
+
+    def since(self, at: datetime, blank: T) -> "Known[T]":
+        """What is left when everything told up to `at` is forgotten."""
+        return self if self.at is not None and self.at > at else Known(blank)
+
+
+def newest(left: datetime | None, right: datetime | None) -> datetime | None:
+    """The later of two instants that may be unknown."""
+    if left is None or right is None:
+        return left or right
+    return max(left, right)

@@ -1,0 +1,36 @@
+"""Setting aside what cannot be decided, and taking it up again when it can."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from cadence_engine.domain.enrollment import Decision, Enrollment, ParkReason, Status
+from cadence_engine.domain.events import PARKED, RESUMED, SCHEDULE, Cause, about, wire_time
+from cadence_engine.domain.facts import Facts
+
+
+def park(enrollment: Enrollment, reason: ParkReason, detail: str, facts: Facts, now: datetime) -> Decision:
+    """Keep the due time: the step runs at once when the missing thing arrives."""
+    parked = replace(
+        enrollment,
+        status=Status.PARKED,
+        park_reason=reason,
+        park_detail=detail,
+        parked_knowing=facts.revisions,
+        revision=enrollment.revision + 1,
+    )
+    return Decision(parked, (about(parked, PARKED, now, SCHEDULE, reason=reason.value, detail=detail),))
+
+
+def unpark(enrollment: Enrollment, cause: Cause, now: datetime) -> Decision:
+    """Active again, due when it was."""
+    active = replace(
+        enrollment,
+        status=Status.ACTIVE,
+        park_reason=None,
+        park_detail=None,
+        parked_knowing=None,
+        revision=enrollment.revision + 1,
+    )
+    due = None if active.next_run_at is None else wire_time(active.next_run_at)
+    resumed = about(active, RESUMED, now, cause, reason="unparked", actor=cause.actor, nextRunAt=due)
+    return Decision(active, (resumed,))

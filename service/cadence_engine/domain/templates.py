@@ -1,0 +1,77 @@
+"""The variables of a template, filled for one contact."""
+
+import re
+from collections.abc import Mapping
+
+from cadence_engine.domain.cadence import Literally, Lookup, Scalar, Source, Template
+from cadence_engine.domain.facts import Facts
+
+CONTACT_NAME = "contactName"
+MAX_VALUE = 1024
+"""WhatsApp's bound on a template's body, in characters."""
+
+# A template value may hold no newline, no tab and no run of four spaces (WhatsApp's rules).
+_FORBIDDEN = re.compile(r"[\r\n\t\v\f\x85\u2028\u2029]+| {4,}")
+
+FIELDS: Mapping[Source, Mapping[str, str]] = {
+    Source.CONTACT: {
+        "contactId": "contact_id",
+        "name": "name",
+        "phone": "phone",
+        "locale": "locale",
+        "timeZone": "time_zone",
+    },
+    Source.COMPANY: {
+        "companyId": "company_id",
+        "name": "company_name",
+        "locale": "company_locale",
+        "timeZone": "company_time_zone",
+    },
+    Source.LEAD: {"leadId": "lead_id", "boardId": "board_id"},
+}
+"""What a definition may name per source, and where `Facts` has it. The context is free."""
+
+
+class MissingVariable(Exception):  # noqa: N818  # it is a finding about the contact, not a fault of the program
+    """A variable has no value and no fallback."""
+
+    def __init__(self, variable: str, lookup: Lookup) -> None:
+        super().__init__(f"variable {variable} needs {lookup.source}.{lookup.field}, and has no `else`")
+
+
+def fill(template: Template, facts: Facts, context: Mapping[str, Scalar]) -> dict[str, str]:
+    """Every declared variable with its value, and the contact's name where it is known.
+
+    Raises MissingVariable for the first that has neither value nor fallback.
+    """
+    variables = {CONTACT_NAME: _clean(facts.name)} if facts.name else {}
+    for name, variable in template.variables.items():
+        variables[name] = variable.text if isinstance(variable, Literally) else _look_up(name, variable, facts, context)
+    return variables
+
+
+def _look_up(name: str, lookup: Lookup, facts: Facts, context: Mapping[str, Scalar]) -> str:
+    if lookup.source is Source.CONTEXT:
+        value = context.get(lookup.field)
+    else:
+        value = getattr(facts, FIELDS[lookup.source][lookup.field])
+    text = _clean(_text(value))
+    if text:
+        return text
+    if lookup.fallback is None:
+        raise MissingVariable(name, lookup)
+    return lookup.fallback
+
+
+def _text(value: Scalar) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub(" ", text).strip()[:MAX_VALUE]

@@ -1,0 +1,71 @@
+"""Everything that can be set, from the environment (`CADENCE_` before each name, but for the three servers)."""
+
+from functools import lru_cache
+from typing import Annotated, Literal
+
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Durations are seconds. Secrets are never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="CADENCE_", extra="ignore", frozen=True)
+
+    database_url: SecretStr = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host/db")
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379"), validation_alias="REDIS_URL")
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
+
+    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", description="before every topic, group and id")
+    trigger_topics: Annotated[tuple[str, ...], NoDecode] = Field((), description="further trigger topics, by comma")
+    instance: str = Field("", description="static member name of this replica, e.g. the pod's; unique, or empty")
+    session_timeout: float = Field(6.0, ge=1, le=60, description="Kafka's, near gate_max_lag")
+    page_records: int = Field(2000, ge=1, le=10_000, description="records handled in one transaction")
+
+    default_time_zone: str = "UTC"
+    default_language: str = "en_US"
+
+    gate_max_lag: float = Field(5.0, gt=0, description="steps wait while replies are further behind than this")
+    relay_max_lag: float = Field(10.0, gt=0, description="steps wait while the log is unpublished for longer")
+    claim_rows: int = Field(1000, ge=1, le=10_000, description="due steps run in one transaction")
+    sweep_every: float = Field(1.0, gt=0)
+    plan_every: float = Field(2.0, gt=0)
+    detect_every: float = Field(5.0, gt=0)
+    upkeep_every: float = Field(60.0, gt=0)
+    watermark_every: float = Field(0.05, gt=0)
+
+    inbox_days: int = Field(14, ge=1, description="longer than the retention of the inbound topics")
+    relay_lease: float = Field(10.0, gt=0)
+    relay_batches: int = Field(100, ge=1, le=250, description="batches of the log in one Kafka transaction")
+
+    pool_size: int = Field(4, ge=1)
+    health_host: str = "127.0.0.1"
+    health_port: int = Field(0, ge=0, le=65535, description="liveness and readiness over HTTP; 0: none")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("trigger_topics", mode="before")
+    @classmethod
+    def _by_comma(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, value: SecretStr) -> SecretStr:
+        PostgresDsn(value.get_secret_value())
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        RedisDsn(value.get_secret_value())
+        return value
+
+    def topic(self, name: str) -> str:
+        """The topic as this deployment names it."""
+        return f"{self.topic_prefix}{name}"
+
+
+@lru_cache(maxsize=1)
+def load() -> Settings:
+    """The settings of this process. Raises pydantic.ValidationError that names each bad variable."""
+    return Settings()  # type: ignore[call-arg]  # the fields come from the environment

@@ -1,0 +1,98 @@
+"""Connections to PostgreSQL and the transaction in which everything happens."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TypeVar
+
+import asyncpg
+import orjson
+import stamina
+
+from cadence_engine.domain.events import Event
+from cadence_engine.storage import events
+from cadence_engine.storage.connection import Connection, Pool
+
+T = TypeVar("T")
+
+# Row locks are short by force: whatever holds one and stops talking is ended by the server.
+SESSION = {
+    "idle_in_transaction_session_timeout": "2s",
+    "lock_timeout": "5s",
+    "statement_timeout": "20s",
+    "jit": "off",
+    "timezone": "UTC",
+}
+TRANSACTION_TIMEOUT_SINCE = 17
+
+
+class UnitOfWork:
+    """One transaction: its connection, the events it logs and the moments at which it makes something due.
+
+    Handlers read and write through `connection`, and hand over what they decided with `log` and `wake`; whoever is at
+    the edge opened the transaction and ends it.
+    """
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self.connection = connection
+        self.now = now
+        """The database's clock when the transaction began, aware UTC."""
+        self.events: list[Event] = []
+        self.wake_at: list[datetime] = []
+
+    def log(self, *logged: Event) -> None:
+        """Append to the log, in this order, as the transaction's last statements."""
+        self.events.extend(logged)
+
+    def wake(self, *due: datetime) -> None:
+        """Tell the edge that something becomes due then: a hint, the sweep finds it anyway."""
+        self.wake_at.extend(due)
+
+
+async def connect(database_url: str, *, process: str, size: int) -> Pool:
+    """A pool of up to `size` connections, named `process` in pg_stat_activity.
+
+    Raises OSError or asyncpg.PostgresError where the server is not there.
+    """
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=1,
+        max_size=size,
+        server_settings={**SESSION, "application_name": f"cadence-engine {process}"},
+        init=_prepare_connection,
+        command_timeout=30,
+        max_inactive_connection_lifetime=60,
+    )
+
+
+async def _prepare_connection(connection: Connection) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+        )
+    if connection.get_server_version().major >= TRANSACTION_TIMEOUT_SINCE:
+        await connection.execute("SET transaction_timeout = '25s'")
+
+
+async def run(pool: Pool, work: Callable[[UnitOfWork], Awaitable[T]]) -> tuple[T, list[datetime]]:
+    """Do `work` in one transaction; answer what it returned and the moments to wake up at.
+
+    A deadlock or serialization failure is tried again at once with a fresh unit of work: nothing of the first was kept.
+    """
+    async for attempt in stamina.retry_context(
+        on=(asyncpg.DeadlockDetectedError, asyncpg.SerializationError), attempts=10, wait_initial=0.0, wait_max=0.1
+    ):
+        with attempt:
+            async with unit_of_work(pool) as unit:
+                answer = await work(unit)
+            return answer, unit.wake_at
+    raise AssertionError("retry_context either returns or raises")
+
+
+@asynccontextmanager
+async def unit_of_work(pool: Pool) -> AsyncIterator[UnitOfWork]:
+    """A transaction that ends with its events: committed on leaving, rolled back on an error."""
+    async with pool.acquire() as connection, connection.transaction():
+        unit = UnitOfWork(connection, await connection.fetchval("SELECT now()"))
+        yield unit
+        await events.append(connection, unit.events)

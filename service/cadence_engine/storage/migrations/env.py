@@ -1,0 +1,28 @@
+"""Alembic's entry: one transaction on its own connection, under a lock so that two rollouts do not race."""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, make_url, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+ROLLOUT_LOCK = 0x0CADE9CE
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(connection=connection, transactional_ddl=True)
+    with context.begin_transaction():
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ROLLOUT_LOCK})
+        context.run_migrations()
+
+
+async def main(database_url: str) -> None:
+    url = make_url(database_url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=pool.NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(main(context.config.attributes["database_url"]))
