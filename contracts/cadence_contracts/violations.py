@@ -1,0 +1,53 @@
+"""Says in a sentence what is wrong with data: where, and what is allowed, never what was there."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+_MAX_TOLD: Final = 3
+
+_RULES: Final[Mapping[str, str]] = {
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "is not in the allowed form ({pattern})",
+    "literal_error": "must be one of {expected}",
+    "too_long": "must have at most {max_length} items",
+    "list_type": "must be an array",
+    "datetime_type": "must be an RFC 3339 time with its offset, such as 2026-03-01T12:00:00Z",
+    "timezone_aware": "must be an RFC 3339 time with its offset, such as 2026-03-01T12:00:00Z",
+    "value_error": "{error}",
+}
+
+
+def sentence(wrong: ValidationError) -> str:
+    """The first violations, each as `data.path rule`."""
+    places: dict[str, list[str]] = {}
+    for error in wrong.errors(include_url=False, include_input=False):
+        rules = places.setdefault(_path(error["loc"]), [])
+        rule = _rule(error["type"], error["msg"], error.get("ctx", {}))
+        if rule not in rules:
+            rules.append(rule)
+    told = [f"{path} {' or '.join(rules)}" for path, rules in list(places.items())[:_MAX_TOLD]]
+    more = len(places) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+
+def _rule(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    if kind == "string_pattern_mismatch" and "u0000" in context["pattern"]:
+        return "must not hold control characters"
+    rule = _RULES.get(kind)
+    return message[:1].lower() + message[1:] if rule is None else rule.format_map(context)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """The wire path; a union's branch names, which pydantic puts at its end, are left out."""
+    path = "data"
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part.isidentifier() and part not in ("int", "float", "str", "bool"):
+            path += f".{part}"
+    return path
