@@ -90,6 +90,7 @@ CREATE TABLE cadences (
     company_id       text NOT NULL REFERENCES companies,
     cadence_id       uuid NOT NULL,
     key              text NOT NULL CHECK (length(key) BETWEEN 1 AND 100),
+    trigger_event    text NOT NULL,                      -- of the current version: one locked row answers who enters
     status           text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused')),
     status_at        timestamptz NOT NULL DEFAULT now(),
     settled          boolean NOT NULL DEFAULT true,      -- false: live rows are still being moved to fit the status
@@ -105,7 +106,6 @@ CREATE TABLE cadence_versions (                          -- immutable once writt
     company_id     text NOT NULL,
     cadence_id     uuid NOT NULL,
     version        integer NOT NULL CHECK (version > 0),
-    trigger_event  text NOT NULL,
     definition     jsonb NOT NULL,                       -- domain.cadence.Definition
     actor          text NOT NULL,
     created_at     timestamptz NOT NULL DEFAULT now(),
