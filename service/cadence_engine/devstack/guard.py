@@ -26,9 +26,10 @@ STOP = b"stop\n"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run, where its output goes, how to stop it, and what to remove should the parent be gone."""
+    """What to run (the environment is added to ours), how to stop it, and what to remove should the parent be gone."""
 
     command: list[str]
+    environment: dict[str, str]
     directory: str
     log: str
     stop_signal: int
@@ -79,6 +80,7 @@ def main(order: Order) -> None:
         server = subprocess.Popen(
             order.command,
             cwd=order.directory,
+            env={**os.environ, **order.environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

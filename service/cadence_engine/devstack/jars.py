@@ -1,6 +1,7 @@
 """Apache Kafka's jars: downloaded once per user from Maven's registry, checked against committed SHA-256 sums.
 
-`python -m cadence_engine.devstack.jars VERSION` resolves a version of Kafka anew and rewrites the committed sums.
+`python -m cadence_engine.devstack.jars` downloads what is missing; with a version of Kafka as its argument it resolves
+that version anew and rewrites the committed sums.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import jgo
 import platformdirs
@@ -96,28 +98,36 @@ def _sha256(path: Path) -> str:
 
 
 def _download(missing: list[Jar], cache: Path, registry: MavenContext, console: Console, attempts: int) -> None:
+    for left in cache.glob(".arriving-*"):  # by a download that was killed; we hold the cache, so nobody uses it
+        shutil.rmtree(left, ignore_errors=True)
     # A directory beside the finished jars: what arrives broken or half is never taken for a jar.
     arriving = Path(tempfile.mkdtemp(prefix=".arriving-", dir=cache))
     registry.repo_cache = arriving
     pool = ThreadPoolExecutor(PARALLEL_DOWNLOADS)
+    given_up = Event()
     try:
         with _Shown(console, len(missing)) as shown:
-            arrivals = {pool.submit(_download_one, jar, registry, attempts): jar for jar in missing}
+            arrivals = {pool.submit(_download_one, jar, registry, attempts, given_up): jar for jar in missing}
             for arrival in as_completed(arrivals):
-                jar, path = arrivals[arrival], arrival.result()
-                _refuse_unless_intact(path, jar)
-                shown.arrived(path.stat().st_size)
-                path.replace(cache / jar.file_name)
+                jar = arrivals[arrival]
+                arrived = shutil.copy(arrival.result(), arriving)  # what lies in a local repository stays there
+                _refuse_unless_intact(Path(arrived), jar)
+                shown.arrived(Path(arrived).stat().st_size)
+                Path(arrived).replace(cache / jar.file_name)
     finally:
+        given_up.set()
         pool.shutdown(cancel_futures=True)
         shutil.rmtree(arriving, ignore_errors=True)
 
 
-def _download_one(jar: Jar, registry: MavenContext, attempts: int) -> Path:
+def _download_one(jar: Jar, registry: MavenContext, attempts: int, given_up: Event) -> Path:
+    def is_worth_a_retry(error: Exception) -> bool:
+        # jgo raises RuntimeError for every answer but 200, so for an overloaded registry too.
+        return isinstance(error, requests.RequestException | RuntimeError) and not given_up.is_set()
+
     artifact = registry.create_dependency(jar.coordinate).artifact
     try:
-        # jgo raises RuntimeError for every answer but 200, so for an overloaded registry too.
-        for attempt in stamina.retry_context(on=(requests.RequestException, RuntimeError), attempts=attempts):
+        for attempt in stamina.retry_context(on=is_worth_a_retry, attempts=attempts):
             with attempt:
                 if artifact.cached_path is not None:  # jgo would take the half of an interrupted try for the whole
                     artifact.cached_path.unlink(missing_ok=True)
@@ -184,11 +194,17 @@ def _rewrite_sums(version: str) -> None:
         registry = maven_registry()
         registry.repo_cache = Path(directory)
         lines = [
-            f"{_sha256(_download_one(Jar(coordinate, ''), registry, attempts=4))}  {coordinate}\n"
+            f"{_sha256(_download_one(Jar(coordinate, ''), registry, 4, Event()))}  {coordinate}\n"
             for coordinate in [*resolved, LOG_BACKEND]
         ]
     SUMS.write_text("".join(lines))
 
 
 if __name__ == "__main__":
-    _rewrite_sums(sys.argv[1])
+    if len(sys.argv) > 1:
+        _rewrite_sums(sys.argv[1])
+    else:
+        try:
+            fetch(committed_jars(), cache_directory())
+        except DevstackError as error:
+            sys.exit(str(error))

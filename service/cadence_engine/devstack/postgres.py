@@ -4,6 +4,7 @@ import os
 import secrets
 import signal
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import ClassVar
@@ -46,6 +47,9 @@ SETTINGS = {
 class Postgres(Server):
     name: ClassVar[str] = "PostgreSQL"
     variable: ClassVar[str] = "DATABASE_URL"
+    environment: ClassVar[Mapping[str, str]] = {
+        "LC_ALL": "C"
+    }  # without it macOS starts threads in it, which it refuses
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the sessions, writes a checkpoint
 
     def __init__(self, directory: Path) -> None:
@@ -106,7 +110,7 @@ class Postgres(Server):
         return subprocess.run(
             [PROGRAMS / "psql", "-XqAt", "-c", statement],
             env={
-                **os.environ,
+                **{key: value for key, value in os.environ.items() if not key.startswith("PG")},
                 "PGHOST": HOST,
                 "PGPORT": str(self.port),
                 "PGUSER": "postgres",

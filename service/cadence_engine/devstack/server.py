@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
@@ -26,6 +27,7 @@ class Server(ABC):
     name: ClassVar[str]
     variable: ClassVar[str]
     """The environment variable by which a user names a server of their own instead."""
+    environment: ClassVar[Mapping[str, str]] = {}
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     grace_seconds: ClassVar[float] = 10.0
     ready_within_seconds: ClassVar[float] = 60.0
@@ -122,6 +124,7 @@ class Server(ABC):
     def _launch(self) -> None:
         order = Order(
             command=self.configure(),
+            environment=dict(self.environment),
             directory=str(self.directory),
             log=str(self.log),
             stop_signal=self.stop_signal,
@@ -129,12 +132,14 @@ class Server(ABC):
         )
         # Only we hold the pipe's writing end, so that its closing tells the guard of our death.
         reading_end, self._order_line = os.pipe()
-        guard = subprocess.Popen(
-            [sys.executable, "-I", "-m", "cadence_engine.devstack.guard", order.to_json()],
-            stdin=reading_end,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        with self.log.open("ab") as log:
+            guard = subprocess.Popen(
+                [sys.executable, "-I", "-m", "cadence_engine.devstack.guard", order.to_json()],
+                stdin=reading_end,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
         os.close(reading_end)
         self._guard = guard
         with guard.stdout or contextlib.nullcontext() as answer:

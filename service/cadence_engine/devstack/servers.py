@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from cadence_engine.devstack import jars
 from cadence_engine.devstack.kafka import Kafka
 from cadence_engine.devstack.locks import exclusive, hold, is_held
 from cadence_engine.devstack.postgres import Postgres
@@ -56,7 +57,7 @@ def running(root: Path, environment: Mapping[str, str] = os.environ) -> Iterator
     with _run_directory(root / ".local") as directory:
         postgres = None if environment.get(Postgres.variable) else Postgres(directory / "postgres")
         valkey = None if environment.get(Valkey.variable) else Valkey(directory / "valkey")
-        kafka = None if environment.get(Kafka.variable) else Kafka(directory / "kafka")
+        kafka = None if environment.get(Kafka.variable) else Kafka(directory / "kafka", _class_path())
         ours: list[Server] = [server for server in (kafka, postgres, valkey) if server is not None]
         try:
             _all(ours, "start")
@@ -68,6 +69,10 @@ def running(root: Path, environment: Mapping[str, str] = os.environ) -> Iterator
             yield Servers(addresses, directory, postgres, valkey, kafka)
         finally:
             _all(ours, "stop")
+
+
+def _class_path() -> list[Path]:
+    return jars.fetch(jars.committed_jars(), jars.cache_directory())
 
 
 def _all(servers: list[Server], action: str) -> None:
