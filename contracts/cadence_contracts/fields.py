@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 INT64_MAX: Final = 2**63 - 1
 INT64_MIN: Final = -(2**63)
 
-_ID_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+ID_PATTERN: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
 _PHONE_PATTERN: Final = r"^\+[1-9][0-9]{6,14}$"
 
 # RFC 5646 "langtag" and "privateuse". The 26 grandfathered tags are left out: each has a modern equivalent.
@@ -89,7 +89,7 @@ ExternalId = Annotated[
     Field(
         min_length=1,
         max_length=200,
-        pattern=_ID_PATTERN,
+        pattern=ID_PATTERN,
         description="Opaque id of another service: 1 to 200 characters, no control characters.",
     ),
 ]
@@ -124,7 +124,7 @@ TimeZone = Annotated[
         "The engine ignores, and reports, an unknown one."
     ),
 ]
-Tag = Annotated[str, Field(min_length=1, max_length=200, pattern=_ID_PATTERN)]
+Tag = Annotated[str, Field(min_length=1, max_length=200, pattern=ID_PATTERN)]
 Tags = Annotated[
     list[Tag],
     Field(max_length=100, description="At most 100 tags of 1 to 200 characters, no control characters."),
