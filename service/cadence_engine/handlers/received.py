@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from cadence_contracts.dead_letters import Reason
 from cadence_contracts.inbound import AnyInbound, Inbound
+
+from cadence_engine.storage.dead_letters import DeadLetter
+from cadence_engine.storage.progress import Span
+
+__all__ = ["DeadLetter", "Page", "Received", "Span"]
 
 M_co = TypeVar("M_co", bound=Inbound, covariant=True)
 
@@ -21,31 +25,6 @@ class Received(Generic[M_co]):
     id: str
     at: datetime
     """When it happened: the record's Kafka timestamp, never later than the database's clock; aware UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that could not be understood, whole, with its reason; it may hold personal data, `detail` does not."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-    reason: Reason
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The offsets [first, next) of one partition that a page covers: transaction markers may be among them."""
-
-    topic: str
-    partition: int
-    first: int
-    next: int
 
 
 @dataclass(frozen=True, slots=True)
