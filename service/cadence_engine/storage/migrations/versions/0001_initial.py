@@ -235,7 +235,8 @@ INSERT INTO reply_gate (watermark) VALUES ('-infinity');
 
 CREATE TABLE relay_state (                               -- one row
     one          boolean PRIMARY KEY DEFAULT true CHECK (one),
-    last_mark    bigint NOT NULL DEFAULT 0 CHECK (last_mark >= 0),
+    last_mark    bigint NOT NULL DEFAULT 0 CHECK (last_mark >= 0),   -- number of the last Kafka transaction
+    last_digest  text NOT NULL DEFAULT '',               -- of every event published so far, in order
     leader       text,
     lease_until  timestamptz NOT NULL DEFAULT '-infinity'
 );

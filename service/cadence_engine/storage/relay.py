@@ -1,0 +1,209 @@
+"""What the relay reads and writes: its lease, the last mark, and the log's batches that are not yet on Kafka."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from cadence_engine.storage.connection import Connection
+
+
+class Batch(NamedTuple):
+    """A batch of the log; `events` is how many it holds."""
+
+    batch_id: int
+    logged_at: datetime
+    events: int
+
+
+class LoggedEvent(NamedTuple):
+    """A row of the log; `data` is the JSON text as PostgreSQL keeps it."""
+
+    batch_id: int
+    position: int
+    logged_at: datetime
+    type: str
+    event_id: UUID
+    contact_id: str | None
+    data: str
+
+
+class LetterId(NamedTuple):
+    """Where the record of a dead letter was: the real (prefixed) topic, partition and offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Letter(NamedTuple):
+    """A row of `dead_letters`: the record as it was, and why it is there."""
+
+    id: LetterId
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+    reason: str
+    detail: str
+
+
+class State(NamedTuple):
+    """What the database knows of the last Kafka transaction: number 0 and digest "" before the first one."""
+
+    last_mark: int
+    last_digest: str
+
+
+TAKE_LEASE = """
+UPDATE relay_state SET leader = $1, lease_until = clock_timestamp() + $2 * interval '1 second'
+WHERE leader = $1 OR lease_until < clock_timestamp()
+"""
+# Ids order the batches, not their commits: a batch that commits late is found by a later call, with a smaller id.
+LOCK_UNPUBLISHED = """
+SELECT batch_id, logged_at, coalesce((
+    SELECT max(event.position) + 1 FROM cadence_events AS event
+    WHERE event.logged_at = batch.logged_at AND event.batch_id = batch.batch_id
+), 0) AS events
+FROM event_batches AS batch WHERE published_at IS NULL
+ORDER BY batch_id LIMIT $1 FOR UPDATE OF batch
+"""
+LOCK_NAMED = """
+SELECT batch_id, logged_at FROM event_batches
+WHERE published_at IS NULL AND batch_id = ANY($1::bigint[])
+ORDER BY batch_id FOR UPDATE
+"""
+EVENTS_OF = """
+SELECT event.batch_id, position, logged_at, type, event_id, contact_id, data::text
+FROM unnest($1::timestamptz[], $2::bigint[]) AS batch (logged_at, batch_id)
+JOIN cadence_events AS event USING (logged_at, batch_id)
+ORDER BY event.batch_id, position
+"""
+LETTER_BYTES = """
+SELECT topic, partition, record_offset, coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0)
+FROM unnest($1::text[], $2::int[], $3::bigint[]) AS wanted (topic, partition, record_offset)
+JOIN dead_letters USING (topic, partition, record_offset)
+"""
+LETTERS = """
+SELECT topic, partition, record_offset, record_timestamp, key, value, header_names, header_values, reason, detail
+FROM unnest($1::text[], $2::int[], $3::bigint[]) AS wanted (topic, partition, record_offset)
+JOIN dead_letters USING (topic, partition, record_offset)
+"""
+ADVANCE = """
+UPDATE relay_state SET last_mark = $1, last_digest = $2 WHERE last_mark = $1 - 1
+"""
+RENEW_LEASE = """
+UPDATE relay_state SET lease_until = clock_timestamp() + $2 * interval '1 second' WHERE leader = $1
+"""
+
+
+async def take_lease(connection: Connection, leader: str, seconds: float) -> bool:
+    """Become or stay the leader by the database's clock; False while somebody else is."""
+    return await connection.execute(TAKE_LEASE, leader, seconds) == "UPDATE 1"
+
+
+async def renew_lease(connection: Connection, leader: str, seconds: float) -> bool:
+    """Stay the leader; False when somebody else has become it."""
+    return await connection.execute(RENEW_LEASE, leader, seconds) == "UPDATE 1"
+
+
+async def release_lease(connection: Connection, leader: str) -> None:
+    """Let the next in line take over at once; nothing happens where somebody else leads."""
+    await connection.execute(
+        "UPDATE relay_state SET leader = NULL, lease_until = '-infinity' WHERE leader = $1", leader
+    )
+
+
+async def current_leader(connection: Connection) -> str | None:
+    """Who holds a lease that has not run out."""
+    leader: str | None = await connection.fetchval(
+        "SELECT leader FROM relay_state WHERE lease_until >= clock_timestamp()"
+    )
+    return leader
+
+
+async def state(connection: Connection) -> State:
+    row = await connection.fetchrow("SELECT last_mark, last_digest FROM relay_state")
+    if row is None:
+        raise RuntimeError("relay_state has lost its row; restore the database, or insert the row that was there")
+    return State(*row)
+
+
+async def anything_published(connection: Connection) -> bool:
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM event_batches WHERE published_at IS NOT NULL)"))
+
+
+async def anything_unpublished(connection: Connection) -> bool:
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM event_batches WHERE published_at IS NULL)"))
+
+
+async def lock_unpublished(connection: Connection, at_most: int) -> list[Batch]:
+    """The first unpublished batches in id order; whoever wants to change their events waits for this transaction."""
+    return [Batch(*row) for row in await connection.fetch(LOCK_UNPUBLISHED, at_most)]
+
+
+async def lock_named(connection: Connection, batch_ids: Collection[int]) -> list[tuple[int, datetime]]:
+    """Those of the named batches that are unpublished: id and time, in id order."""
+    return [(row["batch_id"], row["logged_at"]) for row in await connection.fetch(LOCK_NAMED, list(batch_ids))]
+
+
+async def events_of(connection: Connection, batches: Sequence[tuple[int, datetime]]) -> list[LoggedEvent]:
+    """All events of the batches, each an id and its time, in the log's order."""
+    rows = await connection.fetch(EVENTS_OF, [at for _, at in batches], [batch_id for batch_id, _ in batches])
+    return [LoggedEvent(*row) for row in rows]
+
+
+async def letter_bytes(connection: Connection, ids: Sequence[LetterId]) -> dict[LetterId, int]:
+    """How large the dead letters are, without reading them; one that is not there is left out."""
+    rows = await connection.fetch(LETTER_BYTES, *_columns(ids))
+    return {LetterId(*row[:3]): row[3] for row in rows}
+
+
+async def letters(connection: Connection, ids: Sequence[LetterId]) -> dict[LetterId, Letter]:
+    """The dead letters themselves; one that is not there is left out."""
+    return {
+        LetterId(*row[:3]): Letter(
+            id=LetterId(*row[:3]),
+            timestamp_ms=row["record_timestamp"],
+            key=row["key"],
+            value=row["value"],
+            headers=tuple(zip(row["header_names"], row["header_values"], strict=True)),
+            reason=row["reason"],
+            detail=row["detail"],
+        )
+        for row in await connection.fetch(LETTERS, *_columns(ids))
+    }
+
+
+def _columns(ids: Sequence[LetterId]) -> tuple[list[str], list[int], list[int]]:
+    return [each.topic for each in ids], [each.partition for each in ids], [each.offset for each in ids]
+
+
+async def set_published(connection: Connection, batch_ids: Collection[int]) -> int:
+    """How many of them were unpublished until now."""
+    status = await connection.execute(
+        "UPDATE event_batches SET published_at = clock_timestamp()"
+        " WHERE published_at IS NULL AND batch_id = ANY($1::bigint[])",
+        list(batch_ids),
+    )
+    return int(status.rsplit(" ", 1)[1])
+
+
+async def advance(connection: Connection, mark: int, digest: str) -> bool:
+    """Move the last mark one on; False when it was not `mark - 1`."""
+    return await connection.execute(ADVANCE, mark, digest) == "UPDATE 1"
+
+
+async def overrule(connection: Connection, mark: int, digest: str) -> None:
+    """Set the last mark whatever it was: for the operator's decision alone."""
+    await connection.execute("UPDATE relay_state SET last_mark = $1, last_digest = $2", mark, digest)
+
+
+async def unpublished_until(connection: Connection, batch_id: int | None = None) -> list[int]:
+    """The ids of the unpublished batches up to `batch_id`, or all of them."""
+    rows = await connection.fetch(
+        "SELECT batch_id FROM event_batches WHERE published_at IS NULL AND ($1::bigint IS NULL OR batch_id <= $1)"
+        " ORDER BY batch_id FOR UPDATE",
+        batch_id,
+    )
+    return [row["batch_id"] for row in rows]
