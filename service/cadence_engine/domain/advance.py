@@ -1,6 +1,7 @@
 """Running a due step: one send and the next due time, or the end, or a reason to park."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cadence_engine.domain import schedule, templates
@@ -22,47 +23,68 @@ from cadence_engine.domain.park import park
 from cadence_engine.domain.policy import Policy
 
 
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A step that can be sent: whom to, and with which variables. `to` or `conversation_id` is set."""
+
+    to: str | None
+    conversation_id: str | None
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a step cannot be sent, and what to mend."""
+
+    reason: ParkReason
+    detail: str
+
+
+def address(enrollment: Enrollment, step: Step, facts: Facts) -> Addressed | Obstacle:
+    """The one place of the question whether a step may go now."""
+    try:
+        variables = templates.fill(step.template, facts, enrollment.context)
+    except templates.MissingVariable as missing:
+        return Obstacle(ParkReason.MISSING_VARIABLE, str(missing))
+    conversation_id = enrollment.conversation_id or facts.conversation_id
+    if facts.phone is None and conversation_id is None:
+        detail = "the contact has neither a phone nor a conversation: send contact.updated with a phone"
+        return Obstacle(ParkReason.UNREACHABLE, detail)
+    return Addressed(facts.phone, conversation_id, variables)
+
+
 def advance(enrollment: Enrollment, version: CadenceVersion, facts: Facts, now: datetime, policy: Policy) -> Decision:
     """What happens to an active enrollment whose `next_run_at` has come. `now` is the database's clock."""
     step = version.step_at(enrollment.step_index)
     if step is None:
-        return _complete(enrollment, version, (), now)
-    try:
-        variables = templates.fill(step.template, facts, enrollment.context)
-    except templates.MissingVariable as missing:
-        return park(enrollment, ParkReason.MISSING_VARIABLE, str(missing), facts, now)
-    conversation_id = enrollment.conversation_id or facts.conversation_id
-    if facts.phone is None and conversation_id is None:
-        detail = "the contact has neither a phone nor a conversation: send contact.updated with a phone"
-        return park(enrollment, ParkReason.UNREACHABLE, detail, facts, now)
+        return _complete(enrollment, version, (), now, enrollment.revision)
+    addressed = address(enrollment, step, facts)
+    if isinstance(addressed, Obstacle):
+        return park(enrollment, addressed.reason, addressed.detail, facts, now)
     following = version.step_at(enrollment.step_index + 1)
-    moved = _moved(enrollment, following, facts, now, policy)
-    send = send_requested(
-        moved,
-        step,
-        index=enrollment.step_index,
-        to=facts.phone,
-        conversation_id=conversation_id,
-        language=version.definition.language or facts.language(policy.default_language),
-        variables=variables,
-        due_at=enrollment.next_run_at or now,
-        at=now,
-        expires_at=now + version.definition.send_within,
-    )
-    executed = _executed(enrollment, moved, step, now)
-    if following is None:
-        return _complete(moved, version, (send, executed), now)
-    return Decision(moved, (send, executed))
-
-
-def _moved(enrollment: Enrollment, following: Step | None, facts: Facts, now: datetime, policy: Policy) -> Enrollment:
     zone = facts.zone(policy.default_time_zone)
-    return replace(
+    moved = replace(
         enrollment,
         step_index=enrollment.step_index + 1,
         next_run_at=None if following is None else schedule.after(now, following.wait, zone),
         revision=enrollment.revision + 1,
     )
+    send = send_requested(
+        moved,
+        step,
+        index=enrollment.step_index,
+        to=addressed.to,
+        conversation_id=addressed.conversation_id,
+        language=version.definition.language or facts.language(policy.default_language),
+        variables=addressed.variables,
+        due_at=enrollment.next_run_at or now,
+        at=now,
+        expires_at=now + version.definition.send_within,
+    )
+    told = (send, _executed(enrollment, moved, step, now))
+    if following is None:
+        return _complete(moved, version, told, now, enrollment.revision)
+    return Decision(moved, told, enrollment.revision)
 
 
 def _executed(before: Enrollment, after: Enrollment, step: Step, now: datetime) -> Event:
@@ -75,11 +97,13 @@ def _executed(before: Enrollment, after: Enrollment, step: Step, now: datetime) 
         stepIndex=before.step_index,
         sendId=str(event_id(after.enrollment_id, after.revision, SEND_REQUESTED)),
         dueAt=wire_time(before.next_run_at or now),
-        nextRunAt=None if after.next_run_at is None else wire_time(after.next_run_at),
+        nextRunAt=after.next_run_at and wire_time(after.next_run_at),
     )
 
 
-def _complete(enrollment: Enrollment, version: CadenceVersion, earlier: tuple[Event, ...], now: datetime) -> Decision:
+def _complete(
+    enrollment: Enrollment, version: CadenceVersion, told: tuple[Event, ...], now: datetime, decided_on: int
+) -> Decision:
     tags = version.definition.completion_tags
     completed = replace(
         enrollment,
@@ -88,4 +112,4 @@ def _complete(enrollment: Enrollment, version: CadenceVersion, earlier: tuple[Ev
         ended_at=now,
         revision=enrollment.revision + 1,
     )
-    return Decision(completed, (*earlier, about(completed, COMPLETED, now, SCHEDULE, tags=list(tags))), tags)
+    return Decision(completed, (*told, about(completed, COMPLETED, now, SCHEDULE, tags=list(tags))), decided_on, tags)

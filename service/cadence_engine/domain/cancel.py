@@ -58,4 +58,4 @@ def cancel(
     event = about(
         cancelled, CANCELLED, now, cause, reason=reason.value, actor=cause.actor, messageId=message_id, **more
     )
-    return Decision(cancelled, (event,))
+    return Decision(cancelled, (event,), enrollment.revision)

@@ -60,6 +60,10 @@ class Contact:
             time_zone=_told(self.time_zone, change.time_zone, at),
         )
 
+    def tagged(self, at: datetime) -> "Contact":
+        """After its owner said at `at` which tags it has."""
+        return replace(self, erased=False, tags_at=at)
+
     def messaged(self, at: datetime, *, inbound: bool, conversation_id: str | None) -> "Contact":
         """After a message of `at`, either way."""
         newer = self.last_message_at is None or at >= self.last_message_at

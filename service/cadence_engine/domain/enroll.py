@@ -176,4 +176,4 @@ def _start(request: EnrollRequest, version: CadenceVersion, zone: str, now: date
         conversationId=request.conversation_id,
         nextRunAt=wire_time(next_run_at),
     )
-    return Decision(enrollment, (started,))
+    return Decision(enrollment, (started,), decided_on=0)

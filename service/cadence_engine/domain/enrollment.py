@@ -1,7 +1,7 @@
 """One contact's passage through one version, and what a decision about it consists of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -74,8 +74,12 @@ class Enrollment:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """New state, what to tell about it, and the tags that it puts on the contact."""
+    """New state, what to tell about it, and the tags that it puts on the contact.
+
+    `decided_on` is the revision that the decision was made from; 0 for a new enrollment.
+    """
 
     enrollment: Enrollment
     events: tuple[Event, ...]
-    tags: tuple[str, ...] = field(default=())
+    decided_on: int
+    tags: tuple[str, ...] = ()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from cadence_engine.domain.schedule import zone_of
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -26,7 +28,7 @@ class Facts:
 
     def zone(self, default: str) -> str:
         """The zone that local days are counted in."""
-        return self.time_zone or self.company_time_zone or default
+        return zone_of(self.time_zone, self.company_time_zone, default)
 
     def language(self, default: str) -> str:
         """A template language code, where the definition names none."""

@@ -18,7 +18,7 @@ class DetectorDay:
 
 def today(company: Company, now: datetime, default_zone: str) -> DetectorDay:
     """The run of the company's local day; it is due once its hour has come."""
-    zone = company.time_zone.value or default_zone
+    zone = schedule.zone_of(company.time_zone.value, default_zone)
     local_date = schedule.local_date(now, zone)
     return DetectorDay(local_date, schedule.at_hour(local_date, company.detector_hour, zone))
 
@@ -26,4 +26,4 @@ def today(company: Company, now: datetime, default_zone: str) -> DetectorDay:
 def silent_since(cadence: CadenceVersion, company: Company, day: DetectorDay, default_zone: str) -> datetime:
     """A contact whose newest message is at or before this instant is inactive on that day."""
     silence = cadence.definition.trigger.after or Wait(days=company.inactive_days)
-    return schedule.before(day.run_at, silence, company.time_zone.value or default_zone)
+    return schedule.before(day.run_at, silence, schedule.zone_of(company.time_zone.value, default_zone))

@@ -18,7 +18,8 @@ def park(enrollment: Enrollment, reason: ParkReason, detail: str, facts: Facts, 
         parked_knowing=facts.revisions,
         revision=enrollment.revision + 1,
     )
-    return Decision(parked, (about(parked, PARKED, now, SCHEDULE, reason=reason.value, detail=detail),))
+    told = about(parked, PARKED, now, SCHEDULE, reason=reason.value, detail=detail)
+    return Decision(parked, (told,), enrollment.revision)
 
 
 def unpark(enrollment: Enrollment, cause: Cause, now: datetime) -> Decision:
@@ -33,4 +34,9 @@ def unpark(enrollment: Enrollment, cause: Cause, now: datetime) -> Decision:
     )
     due = None if active.next_run_at is None else wire_time(active.next_run_at)
     resumed = about(active, RESUMED, now, cause, reason="unparked", actor=cause.actor, nextRunAt=due)
-    return Decision(active, (resumed,))
+    return Decision(active, (resumed,), enrollment.revision)
+
+
+def still_parked(enrollment: Enrollment, facts: Facts) -> Decision:
+    """Looked at again in vain: nothing to tell, and nothing to look at until the facts change once more."""
+    return Decision(replace(enrollment, parked_knowing=facts.revisions), (), enrollment.revision)

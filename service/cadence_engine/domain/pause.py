@@ -31,7 +31,8 @@ def pause(
         paused_by=by,
         revision=enrollment.revision + 1,
     )
-    return Decision(paused, (events.about(paused, events.PAUSED, now, cause, reason=reason, actor=cause.actor),))
+    told = events.about(paused, events.PAUSED, now, cause, reason=reason, actor=cause.actor)
+    return Decision(paused, (told,), enrollment.revision)
 
 
 def resume(enrollment: Enrollment, *, now: datetime, cause: Cause, reason: str | None) -> Decision:
@@ -48,4 +49,4 @@ def resume(enrollment: Enrollment, *, now: datetime, cause: Cause, reason: str |
         revision=enrollment.revision + 1,
     )
     more = {"reason": reason, "actor": cause.actor, "nextRunAt": events.wire_time(due)}
-    return Decision(resumed, (events.about(resumed, events.RESUMED, now, cause, **more),))
+    return Decision(resumed, (events.about(resumed, events.RESUMED, now, cause, **more),), enrollment.revision)

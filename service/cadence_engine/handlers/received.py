@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from cadence_contracts.inbound import AnyInbound, Inbound
-
 from cadence_engine.storage.dead_letters import DeadLetter
 from cadence_engine.storage.progress import Span
 

@@ -114,6 +114,26 @@ async def triggered_by(conn: Connection, company_ids: Collection[str], event: st
     return [found[key] for key in keys]
 
 
+async def current(
+    conn: Connection, keys: Collection[tuple[str, UUID]]
+) -> dict[tuple[str, UUID], tuple[CadenceVersion, CadenceStatus]]:
+    """Current version and status under each (company, cadence id), rows locked FOR SHARE in key order; no unknown."""
+    if not keys:
+        return {}
+    rows = await conn.fetch(
+        """
+        SELECT company_id, cadence_id, current_version, status
+        FROM unnest($1::text[], $2::uuid[]) AS wanted (company_id, cadence_id)
+        JOIN cadences USING (company_id, cadence_id)
+        ORDER BY company_id, cadence_id
+        FOR SHARE OF cadences
+        """,
+        *zip(*keys, strict=True),
+    )
+    found = await versions(conn, [(row[0], row[1], row[2]) for row in rows])
+    return {(row[0], row[1]): (found[row[0], row[1], row[2]], CadenceStatus(row[3])) for row in rows}
+
+
 async def find(
     conn: Connection, company_id: str, *, key: str | None = None, cadence_id: UUID | None = None
 ) -> tuple[CadenceVersion, CadenceStatus] | None:

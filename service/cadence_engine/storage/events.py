@@ -7,7 +7,6 @@ import orjson
 from cadence_engine.domain.events import Event
 from cadence_engine.storage.connection import Connection
 
-
 EVENTS_PER_BATCH = 2000
 
 # The id is drawn after all locks are held: for one enrollment, batch order is then commit order.

@@ -5,6 +5,7 @@ cannot point at another's even by a programming error.
 """
 
 from alembic import op
+from sqlalchemy.engine import AdaptedConnection
 
 revision = "0001"
 down_revision = None
@@ -256,9 +257,11 @@ CREATE TABLE detector_runs (
 
 
 def upgrade() -> None:
+    connection = op.get_bind().connection.dbapi_connection
+    assert isinstance(connection, AdaptedConnection), "migrations run on asyncpg"  # noqa: S101
     # asyncpg takes many statements at once only outside of its prepared ones.
-    op.get_bind().connection.dbapi_connection.run_async(lambda connection: connection.execute(SCHEMA))
+    connection.run_async(lambda asyncpg_connection: asyncpg_connection.execute(SCHEMA))
 
 
 def downgrade() -> None:
-    raise NotImplementedError("the first migration has nothing to go back to: drop the database instead")
+    raise RuntimeError("the first migration has nothing to go back to: drop the database instead")

@@ -1,0 +1,61 @@
+"""`contact.created` and `contact.updated`: project, unpark what waited for it, enroll on a creation."""
+
+from collections.abc import Sequence
+
+from cadence_contracts.inbound import ContactCreated, ContactUpdated
+from cadence_engine.domain.contact import ContactChange, ContactKey
+from cadence_engine.domain.events import Cause
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.received import Received
+from cadence_engine.handlers.triggers import Triggering, enroll_triggered
+from cadence_engine.handlers.unpark import unpark
+from cadence_engine.storage import contacts
+from cadence_engine.storage.database import UnitOfWork
+
+PROJECTED = ("name", "phone", "locale", "time_zone")
+
+
+async def project_contacts(
+    unit: UnitOfWork, events: Sequence[Received[ContactCreated | ContactUpdated]], policy: Policy
+) -> None:
+    """Field by field the newest word wins; what is not newer than the contact's deletion is dropped."""
+    if not events:
+        return
+    locked = await contacts.lock_or_add(unit.connection, {_key(received) for received in events})
+    known = dict(locked)
+    tags: dict[ContactKey, Sequence[str]] = {}
+    triggerings: list[Triggering] = []
+    for received in events:
+        key, at = _key(received), received.at
+        contact = known[key]
+        if contact.forgets(at):
+            continue
+        changes = received.event.changes()
+        told = contact.told(ContactChange(**{name: changes[name] for name in PROJECTED if name in changes}), at)
+        if "tags" in changes and (told.tags_at is None or told.tags_at <= at):
+            told = told.tagged(at)
+            tags[key] = changes["tags"] or ()
+        known[key] = told
+        if isinstance(received.event, ContactCreated):
+            triggerings.append(_triggering(received))
+    changed = [contact for key, contact in known.items() if contact is not locked[key]]
+    await contacts.save(unit.connection, changed)
+    await contacts.replace_tags(unit.connection, tags)
+    await unpark(unit, [contact.key for contact in changed])
+    await enroll_triggered(unit, triggerings, known, policy)
+
+
+def _key(received: Received[ContactCreated | ContactUpdated]) -> ContactKey:
+    return received.event.company_id, received.event.contact_id
+
+
+def _triggering(received: Received[ContactCreated | ContactUpdated]) -> Triggering:
+    event = received.event
+    return Triggering(
+        event=received.type,
+        company_id=event.company_id,
+        contact_id=event.contact_id,
+        at=received.at,
+        cause=Cause(source=received.source, id=received.id),
+        data={"name": event.name, "locale": event.locale, "timeZone": event.time_zone},
+    )

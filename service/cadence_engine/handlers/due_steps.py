@@ -1,0 +1,80 @@
+"""Running due steps: claim, decide, save and log, in one short transaction."""
+
+import logging
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cadence_engine.domain import gate as gate_rule
+from cadence_engine.domain.advance import advance
+from cadence_engine.domain.cadence import CadenceVersion
+from cadence_engine.domain.enrollment import Decision, ParkReason, Status
+from cadence_engine.domain.gate import Held
+from cadence_engine.domain.park import park
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.apply import apply
+from cadence_engine.storage import cadences, gate
+from cadence_engine.storage.cadences import VersionKey
+from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.enrollments import claim
+from cadence_engine.storage.enrollments.claim import Claimed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One batch. `full`: there is probably more. `held`: why nothing was claimed; then everything else is 0."""
+
+    claimed: int = 0
+    sent: int = 0
+    completed: int = 0
+    parked: int = 0
+    held: Held | None = None
+    full: bool = False
+    lateness: tuple[float, ...] = ()
+    """Seconds between due time and decision, one per claimed step."""
+
+
+async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime | None = None) -> Ran:
+    """Run a batch of what is due, by `due_until` if given, longest due first; other workers take other rows."""
+    reading, held_cadences = await gate.read(unit.connection)
+    until = gate_rule.decide(reading, policy)
+    if isinstance(until, Held):
+        return Ran(held=until)
+    if due_until is not None:
+        until = min(until, due_until)
+    claimed = await claim.due(unit.connection, until, held_cadences, policy.claim_rows)
+    if not claimed:
+        return Ran()
+    keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}
+    versions = await cadences.versions(unit.connection, keys)
+    decisions = list(_decide(claimed, versions, reading.now, policy))
+    await apply(unit, decisions)
+    return _ran(claimed, decisions, reading.now, policy)
+
+
+def _decide(
+    claimed: Collection[Claimed], versions: dict[VersionKey, CadenceVersion], now: datetime, policy: Policy
+) -> Iterator[Decision]:
+    for enrollment, facts in claimed:
+        try:
+            version = versions[enrollment.company_id, enrollment.cadence_id, enrollment.version]
+            yield advance(enrollment, version, facts, now, policy)
+        except Exception as error:  # one row's failure must not stop the others; the row tells it
+            log.exception("step_failed", extra={"enrollment_id": str(enrollment.enrollment_id)})
+            detail = f"{type(error).__name__} while deciding: see the log line step_failed, then resume the enrollment"
+            yield park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
+
+
+def _ran(claimed: Collection[Claimed], decisions: Collection[Decision], now: datetime, policy: Policy) -> Ran:
+    statuses = [decision.enrollment.status for decision in decisions]
+    parked = statuses.count(Status.PARKED)
+    return Ran(
+        claimed=len(claimed),
+        sent=sum(len(decision.events) > 1 for decision in decisions),
+        completed=statuses.count(Status.COMPLETED),
+        parked=parked,
+        full=len(claimed) == policy.claim_rows,
+        lateness=tuple((now - e.next_run_at).total_seconds() for e, _ in claimed if e.next_run_at is not None),
+    )

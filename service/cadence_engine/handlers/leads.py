@@ -1,0 +1,46 @@
+"""`lead.created`: known for the ownership check; a trigger when it names a contact."""
+
+from collections.abc import Sequence
+
+from cadence_contracts.inbound import LeadCreated
+from cadence_engine.domain.events import Cause
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.received import Received
+from cadence_engine.handlers.triggers import Triggering, enroll_triggered
+from cadence_engine.storage import companies, contacts, leads
+from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.leads import Lead
+
+
+async def project_leads(unit: UnitOfWork, events: Sequence[Received[LeadCreated]], policy: Policy) -> None:
+    """The contact of a lead becomes a stub where it is unknown."""
+    if not events:
+        return
+    named = {(e.event.company_id, e.event.contact_id) for e in events if e.event.contact_id is not None}
+    await companies.ensure(unit.connection, {received.event.company_id for received in events})
+    locked = await contacts.lock_or_add(unit.connection, named)
+    await leads.project(unit.connection, [_lead(received) for received in events])
+    triggerings = [
+        _triggering(received, contact_id) for received in events if (contact_id := received.event.contact_id)
+    ]
+    await enroll_triggered(unit, triggerings, locked, policy)
+
+
+def _lead(received: Received[LeadCreated]) -> Lead:
+    event = received.event
+    return Lead(event.company_id, event.lead_id, event.board_id, event.contact_id, received.at)
+
+
+def _triggering(received: Received[LeadCreated], contact_id: str) -> Triggering:
+    event = received.event
+    data = {"leadId": event.lead_id, "boardId": event.board_id}
+    return Triggering(
+        event=received.type,
+        company_id=event.company_id,
+        contact_id=contact_id,
+        at=received.at,
+        cause=Cause(source=received.source, id=received.id),
+        data=data,
+        context=data,
+        lead_id=event.lead_id,
+    )

@@ -1,0 +1,85 @@
+"""Everything about one polled page, in one transaction: offsets, dead letters, inbox, effects."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+from uuid import NAMESPACE_URL, uuid5
+
+from cadence_contracts.inbound import (
+    AnyInbound,
+    CompanyUpdated,
+    ContactCreated,
+    ContactDeleted,
+    ContactPreferencesChanged,
+    ContactUpdated,
+    GenericTrigger,
+    Inbound,
+    LeadCreated,
+    MessageReceived,
+)
+from cadence_engine.domain.events import DEAD_LETTER, Event
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.companies import project_companies
+from cadence_engine.handlers.contacts import project_contacts
+from cadence_engine.handlers.erase import erase_contacts
+from cadence_engine.handlers.leads import project_leads
+from cadence_engine.handlers.preferences import note_preferences
+from cadence_engine.handlers.received import DeadLetter, Page, Received
+from cadence_engine.handlers.replies import note_messages
+from cadence_engine.handlers.trigger_events import enroll_on
+from cadence_engine.storage import dead_letters, inbox, progress
+from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.inbox import EventKey
+
+M = TypeVar("M", bound=Inbound)
+
+
+@dataclass(frozen=True, slots=True)
+class PageCounts:
+    """How many records were applied, had been seen before, or became dead letters."""
+
+    applied: int
+    seen: int
+    dead: int
+
+
+async def apply_page(unit: UnitOfWork, page: Page, policy: Policy) -> PageCounts:
+    """Apply what of the page is new, in its order. Raises storage.progress.Rewound if the database was rolled back."""
+    await progress.advance(unit.connection, page.spans)
+    dead = await dead_letters.insert(unit.connection, page.dead_letters)
+    unit.log(*map(_dead_letter, dead))
+    new = await _new(unit, page.received)
+    # A page comes from one topic, so in practice one of these has something to do.
+    await project_companies(unit, _of(new, CompanyUpdated))
+    await project_contacts(unit, _of(new, ContactCreated, ContactUpdated), policy)
+    await note_messages(unit, _of(new, MessageReceived))
+    await note_preferences(unit, _of(new, ContactPreferencesChanged))
+    await erase_contacts(unit, _of(new, ContactDeleted))
+    await project_leads(unit, _of(new, LeadCreated), policy)
+    await enroll_on(unit, _of(new, GenericTrigger), policy)
+    return PageCounts(applied=len(new), seen=len(page.received) - len(new), dead=len(dead))
+
+
+async def _new(unit: UnitOfWork, received: Iterable[Received[AnyInbound]]) -> Sequence[Received[AnyInbound]]:
+    first: dict[EventKey, Received[AnyInbound]] = {}
+    for record in received:
+        first.setdefault((record.source, record.id), record)
+    new = await inbox.record(unit.connection, first.keys())
+    return [record for key, record in first.items() if key in new]
+
+
+def _of(records: Iterable[Received[Any]], *models: type[M]) -> list[Received[M]]:
+    return [cast("Received[M]", record) for record in records if isinstance(record.event, models)]
+
+
+def _dead_letter(letter: DeadLetter) -> Event:
+    position = {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset}
+    return Event(
+        type=DEAD_LETTER,
+        event_id=uuid5(NAMESPACE_URL, f"{letter.topic}/{letter.partition}/{letter.offset}"),
+        company_id=None,
+        contact_id=None,
+        enrollment_id=None,
+        revision=None,
+        data=position,
+    )

@@ -1,0 +1,73 @@
+"""`message.received`: newest activity, and a reply ends what waits for one."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from cadence_contracts.inbound import MessageReceived
+from cadence_engine.domain.cadence import CadenceVersion
+from cadence_engine.domain.cancel import CancelReason, InboundMessage, cancel, is_reply
+from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.enrollment import Decision, Enrollment
+from cadence_engine.domain.events import Cause
+from cadence_engine.handlers.apply import apply
+from cadence_engine.handlers.received import Received
+from cadence_engine.handlers.unpark import unpark
+from cadence_engine.storage import cadences, contacts, conversations
+from cadence_engine.storage.conversations import ConversationKey
+from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.enrollments import load
+
+
+async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageReceived]]) -> None:
+    """Messages of any contacts, either way; a contact that is unknown becomes a stub."""
+    if not events:
+        return
+    locked = await contacts.lock_or_add(unit.connection, {_key(received) for received in events})
+    known = dict(locked)
+    inbound: dict[ContactKey, list[InboundMessage]] = defaultdict(list)
+    seen: dict[ConversationKey, tuple[str, datetime]] = {}
+    for received in events:
+        event, key = received.event, _key(received)
+        contact = known[key]
+        if contact.forgets(received.at):
+            continue
+        known[key] = contact.messaged(received.at, inbound=event.is_inbound, conversation_id=event.conversation_id)
+        if event.conversation_id is not None:
+            seen[event.company_id, event.conversation_id] = (event.contact_id, received.at)
+        if event.is_inbound:
+            cause = Cause(source=received.source, id=received.id)
+            inbound[key].append(InboundMessage(received.at, event.message_id, cause))
+    changed = [contact for key, contact in known.items() if contact is not locked[key]]
+    await contacts.save(unit.connection, changed)
+    await conversations.touch(unit.connection, seen)
+    await _cancel_replied(unit, inbound)
+    newly_reachable = [c.key for c in changed if c.last_conversation_id != locked[c.key].last_conversation_id]
+    await unpark(unit, newly_reachable)
+
+
+async def _cancel_replied(unit: UnitOfWork, inbound: Mapping[ContactKey, Sequence[InboundMessage]]) -> None:
+    live = await load.live_of(unit.connection, inbound)
+    versions = await cadences.versions(unit.connection, {(e.company_id, e.cadence_id, e.version) for e in live})
+    decisions: list[Decision] = []
+    for enrollment in live:
+        version = versions[enrollment.company_id, enrollment.cadence_id, enrollment.version]
+        reply = _first_reply(enrollment, version, inbound[enrollment.contact_key])
+        if reply is not None:
+            decisions.append(
+                cancel(enrollment, CancelReason.REPLIED, reply.cause, unit.now, message_id=reply.message_id)
+            )
+    await apply(unit, decisions)
+
+
+def _first_reply(
+    enrollment: Enrollment, version: CadenceVersion, messages: Sequence[InboundMessage]
+) -> InboundMessage | None:
+    definition = version.definition
+    if not definition.cancel_on_reply:
+        return None
+    return next((message for message in messages if is_reply(message, enrollment, definition.reply_grace)), None)
+
+
+def _key(received: Received[MessageReceived]) -> ContactKey:
+    return received.event.company_id, received.event.contact_id

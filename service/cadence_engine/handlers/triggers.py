@@ -1,0 +1,75 @@
+"""From an event that names a contact to the enrollments that it starts."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from uuid_utils.compat import uuid7
+
+from cadence_engine.domain.cadence import CadenceVersion, Scalar
+from cadence_engine.domain.contact import Contact, ContactKey
+from cadence_engine.domain.enroll import EnrollRequest, Outcome
+from cadence_engine.domain.events import Cause
+from cadence_engine.domain.policy import Policy
+from cadence_engine.domain.triggers import matches
+from cadence_engine.handlers.enroll import enroll_locked
+from cadence_engine.storage import cadences
+from cadence_engine.storage.database import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Triggering:
+    """An event that may enroll a contact. `data` is what `where` looks at; `context` what templates may use."""
+
+    event: str
+    company_id: str
+    contact_id: str
+    at: datetime
+    cause: Cause
+    data: Mapping[str, Scalar]
+    context: Mapping[str, Scalar] = field(default_factory=dict)
+    lead_id: str | None = None
+    conversation_id: str | None = None
+
+
+async def enroll_triggered(
+    unit: UnitOfWork, triggerings: Sequence[Triggering], locked: Mapping[ContactKey, Contact], policy: Policy
+) -> list[Outcome]:
+    """Enroll in every active cadence that waits for such an event; the contacts are locked."""
+    waiting = await _waiting(unit, triggerings)
+    requests = [
+        _request(triggering, cadence)
+        for triggering in triggerings
+        for cadence in waiting[triggering.company_id, triggering.event]
+        if matches(cadence.definition.trigger, triggering.event, triggering.data)
+    ]
+    return await enroll_locked(unit, requests, locked, policy)
+
+
+async def _waiting(
+    unit: UnitOfWork, triggerings: Sequence[Triggering]
+) -> Mapping[tuple[str, str], Sequence[CadenceVersion]]:
+    companies_of: dict[str, set[str]] = defaultdict(set)
+    for triggering in triggerings:
+        companies_of[triggering.event].add(triggering.company_id)
+    waiting: dict[tuple[str, str], list[CadenceVersion]] = defaultdict(list)
+    for event, company_ids in sorted(companies_of.items()):
+        for cadence in await cadences.triggered_by(unit.connection, company_ids, event):
+            waiting[cadence.company_id, event].append(cadence)
+    return waiting
+
+
+def _request(triggering: Triggering, cadence: CadenceVersion) -> EnrollRequest:
+    return EnrollRequest(
+        company_id=triggering.company_id,
+        cadence_id=cadence.cadence_id,
+        contact_id=triggering.contact_id,
+        trigger=triggering.event,
+        triggered_at=triggering.at,
+        cause=triggering.cause,
+        enrollment_id=uuid7(),
+        lead_id=triggering.lead_id,
+        conversation_id=triggering.conversation_id,
+        context=triggering.context,
+    )

@@ -1,0 +1,1 @@
+"""Enrollments: read under lock, decided elsewhere, written in bulk."""

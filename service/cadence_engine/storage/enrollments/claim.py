@@ -1,0 +1,94 @@
+"""Claiming what is due, and what is parked, together with the facts to decide it on."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.enrollment import Enrollment
+from cadence_engine.domain.facts import Facts
+from cadence_engine.storage.connection import Connection
+from cadence_engine.storage.enrollments.rows import COLUMNS, WIDTH, enrollment
+
+REVISIONS = "concat_ws('.', c.revision, o.revision, l.revision)"
+
+FACTS = f"""
+    c.contact_id, c.name, c.phone, c.locale, c.time_zone, c.last_conversation_id,
+    o.company_id, o.name, o.locale, o.time_zone, l.lead_id, l.board_id, {REVISIONS}"""
+"""In the order of Facts' fields."""
+
+KNOWN = """
+    JOIN contacts c USING (company_id, contact_id)
+    JOIN companies o USING (company_id)
+    LEFT JOIN leads l USING (company_id, lead_id)
+    JOIN cadences k USING (company_id, cadence_id)"""
+
+CLAIM = f"""
+    WITH e AS MATERIALIZED (
+        SELECT * FROM cadence_enrollments
+        WHERE status = 'active' AND next_run_at <= $1 AND cadence_id <> ALL($2::uuid[])
+        ORDER BY next_run_at LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT {COLUMNS}, {FACTS} FROM e {KNOWN} ORDER BY e.next_run_at
+"""  # noqa: S608  # constants of this module
+
+PARKED_OF = f"""
+    SELECT {COLUMNS}, {FACTS}
+    FROM unnest($1::text[], $2::text[]) AS wanted (company_id, contact_id)
+    JOIN cadence_enrollments e USING (company_id, contact_id) {KNOWN}
+    WHERE e.status = 'parked' AND e.park_reason <> 'internal_error' AND {REVISIONS} <> e.parked_knowing
+    ORDER BY e.company_id, e.enrollment_id
+    FOR UPDATE OF e
+"""  # noqa: S608
+
+STALE_PARKED = f"""
+    SELECT e.company_id, e.contact_id FROM cadence_enrollments e {KNOWN}
+    WHERE e.status = 'parked' AND e.park_reason <> 'internal_error' AND {REVISIONS} <> e.parked_knowing
+        AND k.status = 'active'
+    LIMIT $1
+"""  # noqa: S608
+
+Claimed = tuple[Enrollment, Facts]
+
+
+async def due(connection: Connection, until: datetime, held: Sequence[UUID], rows: int) -> list[Claimed]:
+    """Lock up to `rows` active enrollments due by `until`, longest due first; skips those that others hold.
+
+    `held` are cadences whose enrollments must not be claimed. Locks nothing but enrollments.
+    """
+    return [_claimed(row) for row in await connection.fetch(CLAIM, until, held, rows)]
+
+
+async def parked_of(connection: Connection, contacts: Collection[ContactKey]) -> list[Claimed]:
+    """Parked enrollments of contacts whose facts changed since, locked; the contacts must be locked before."""
+    if not contacts:
+        return []
+    return [_claimed(row) for row in await connection.fetch(PARKED_OF, *zip(*contacts, strict=True))]
+
+
+async def cadences_of_parked(connection: Connection, contacts: Collection[ContactKey]) -> set[tuple[str, UUID]]:
+    """(company id, cadence id) of what these contacts have parked; nothing is locked."""
+    if not contacts:
+        return set()
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT company_id, cadence_id
+        FROM unnest($1::text[], $2::text[]) AS wanted (company_id, contact_id)
+        JOIN cadence_enrollments USING (company_id, contact_id)
+        WHERE status = 'parked' AND park_reason <> 'internal_error'
+        """,
+        *zip(*contacts, strict=True),
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
+async def contacts_with_stale_parked(connection: Connection, rows: int) -> list[ContactKey]:
+    """Contacts that have an enrollment parked on facts that changed since; nothing is locked."""
+    return [(row[0], row[1]) for row in await connection.fetch(STALE_PARKED, rows)]
+
+
+def _claimed(row: asyncpg.Record) -> Claimed:
+    return enrollment(row), Facts(*row[WIDTH:])

@@ -1,0 +1,97 @@
+"""Writing decisions: any number of them in one statement each for new and for changed enrollments."""
+
+from collections.abc import Sequence
+
+from cadence_engine.domain.enrollment import Decision, Enrollment
+from cadence_engine.storage import contacts
+from cadence_engine.storage.connection import Connection
+
+
+class StaleDecisionError(Exception):
+    """An enrollment is no longer at the revision that was decided on: it was changed without its lock."""
+
+
+async def insert(connection: Connection, enrollments: Sequence[Enrollment]) -> None:
+    """Write new enrollments. A second live one of a contact in a cadence violates `enrollments_one_live`."""
+    if not enrollments:
+        return
+    await connection.execute(
+        """
+        INSERT INTO cadence_enrollments (company_id, enrollment_id, cadence_id, version, contact_id, lead_id,
+            conversation_id, status, step_index, next_run_at, revision, trigger, triggered_at, started_at, context)
+        SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[],
+            $8::text[], $9::int[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::timestamptz[],
+            $15::jsonb[])
+        """,
+        *zip(*map(_new, enrollments), strict=True),
+    )
+
+
+async def save(connection: Connection, decisions: Sequence[Decision]) -> None:
+    """Write what was decided about locked enrollments, their completion tags included.
+
+    Raises StaleDecisionError where a row is not at the revision that was decided on.
+    """
+    if not decisions:
+        return
+    status = await connection.execute(
+        """
+        UPDATE cadence_enrollments AS e SET
+            status = new.status, step_index = new.step_index, next_run_at = new.next_run_at,
+            wait_left = new.wait_left, revision = new.revision, ended_at = new.ended_at,
+            cancel_reason = new.cancel_reason, paused_by = new.paused_by, park_reason = new.park_reason,
+            park_detail = new.park_detail, parked_knowing = new.parked_knowing
+        FROM unnest($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[], $6::timestamptz[], $7::interval[],
+            $8::int[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
+        ) AS new (company_id, enrollment_id, decided_on, status, step_index, next_run_at, wait_left, revision,
+            ended_at, cancel_reason, paused_by, park_reason, park_detail, parked_knowing)
+        WHERE e.company_id = new.company_id AND e.enrollment_id = new.enrollment_id AND e.revision = new.decided_on
+        """,
+        *zip(*map(_changed, decisions), strict=True),
+    )
+    written = int(status.rpartition(" ")[2])
+    if written != len(decisions):
+        raise StaleDecisionError(f"{len(decisions)} enrollments were decided, {written} were still as decided on")
+    tags = {decision.enrollment.contact_key: decision.tags for decision in decisions if decision.tags}
+    if tags:
+        await contacts.add_completion_tags(connection, tags)
+
+
+def _new(enrollment: Enrollment) -> tuple[object, ...]:
+    return (
+        enrollment.company_id,
+        enrollment.enrollment_id,
+        enrollment.cadence_id,
+        enrollment.version,
+        enrollment.contact_id,
+        enrollment.lead_id,
+        enrollment.conversation_id,
+        enrollment.status,
+        enrollment.step_index,
+        enrollment.next_run_at,
+        enrollment.revision,
+        enrollment.trigger,
+        enrollment.triggered_at,
+        enrollment.started_at,
+        enrollment.context,
+    )
+
+
+def _changed(decision: Decision) -> tuple[object, ...]:
+    enrollment = decision.enrollment
+    return (
+        enrollment.company_id,
+        enrollment.enrollment_id,
+        decision.decided_on,
+        enrollment.status,
+        enrollment.step_index,
+        enrollment.next_run_at,
+        enrollment.wait_left,
+        enrollment.revision,
+        enrollment.ended_at,
+        enrollment.cancel_reason,
+        enrollment.paused_by,
+        enrollment.park_reason,
+        enrollment.park_detail,
+        enrollment.parked_knowing,
+    )
