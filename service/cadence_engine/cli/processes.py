@@ -1,0 +1,64 @@
+"""One command for each process of a deployment; each ends cleanly on SIGTERM or Ctrl-C within ten seconds."""
+
+import typer
+
+from cadence_engine import bootstrap, settings
+from cadence_engine.bootstrap import Process
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command()(consumer)
+    app.command()(worker)
+    app.command()(relay)
+    app.command()(migrate)
+
+
+def consumer() -> None:
+    """Apply the records of the inbound topics: enroll, cancel, project. Scale by partitions."""
+    from cadence_engine.bus import consumer as bus_consumer
+    from cadence_engine.scheduling.wakeups import Hints
+
+    async def main(process: Process) -> None:
+        async with Hints(process.settings, process.readiness) as hints:
+            await bus_consumer.run(
+                process.settings, process.policy, process.pool, process.stop, process.readiness, hints.wake
+            )
+
+    _end_as(bootstrap.run_process("consumer", main, settings.load()))
+
+
+def worker() -> None:
+    """Run due steps, detect silent contacts, keep house. Any number side by side."""
+    from cadence_engine.scheduling import worker as scheduling_worker
+
+    async def main(process: Process) -> None:
+        await scheduling_worker.run(process.settings, process.policy, process.pool, process.stop, process.readiness)
+
+    _end_as(bootstrap.run_process("worker", main, settings.load()))
+
+
+def relay() -> None:
+    """Publish the log to Kafka, each event exactly once. One is active, further ones stand by."""
+    from cadence_engine.bus import relay as bus_relay
+
+    async def main(process: Process) -> None:
+        await bus_relay.run(process.settings, process.pool, process.stop, process.readiness)
+
+    _end_as(bootstrap.run_process("relay", main, settings.load()))
+
+
+def migrate() -> None:
+    """Bring the database to this version's schema, then exit. Once per rollout; more at once are harmless."""
+    from cadence_engine.storage import database, partitions
+    from cadence_engine.storage.migrate import migrate as apply_migrations
+
+    async def main(process: Process) -> None:
+        await apply_migrations(process.settings.database_url.get_secret_value())
+        await database.run(process.pool, lambda unit: partitions.make_ahead(unit.connection))
+
+    _end_as(bootstrap.run_process("migrate", main, settings.load(), needs_schema=False))
+
+
+def _end_as(code: int) -> None:
+    raise typer.Exit(code)

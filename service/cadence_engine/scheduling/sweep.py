@@ -1,0 +1,46 @@
+"""Runs whatever is overdue, by Postgres alone: what wakeups missed, and everything while Redis is away."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.due_steps import run_due_steps
+from cadence_engine.health import Readiness
+from cadence_engine.storage import database
+from cadence_engine.storage.connection import Pool
+
+log = structlog.stdlib.get_logger("cadence_engine.sweep")
+
+Wake = Callable[[Sequence[datetime]], Awaitable[None]]
+PART = "steps"
+
+
+class Sweep:
+    """Also the one who says, once per change, that the gate holds the steps and why."""
+
+    def __init__(self, pool: Pool, policy: Policy, wake: Wake, readiness: Readiness) -> None:
+        self._pool = pool
+        self._policy = policy
+        self._wake = wake
+        self._readiness = readiness
+        self._held: str | None = None
+
+    async def run_once(self) -> bool:
+        """One batch; True while batches are full."""
+        ran, wake_at = await database.run(self._pool, lambda unit: run_due_steps(unit, self._policy))
+        await self._wake(wake_at)
+        self._say(ran.held)
+        return ran.full
+
+    def _say(self, held: str | None) -> None:
+        if held == self._held:
+            return
+        self._held = held
+        if held is None:
+            self._readiness.clear(PART)
+            log.info("steps_resumed")
+        else:
+            self._readiness.degrade(PART, f"held: {held}")
+            log.warning("steps_held", reason=held)

@@ -1,0 +1,51 @@
+"""Housekeeping, each duty a loop of its own so that the failure of one does not stop the others."""
+
+import structlog
+
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.cadence_status import move_unsettled
+from cadence_engine.handlers.unpark import recheck_parked
+from cadence_engine.scheduling.sweep import Wake
+from cadence_engine.storage import database, inbox, partitions
+from cadence_engine.storage.connection import Pool
+
+log = structlog.stdlib.get_logger("cadence_engine.upkeep")
+
+ROWS_AT_ONCE = 1000
+
+
+class Upkeep:
+    """Each method is one bounded piece of work, and answers whether there is more of it now."""
+
+    def __init__(self, pool: Pool, policy: Policy, wake: Wake) -> None:
+        self._pool = pool
+        self._policy = policy
+        self._wake = wake
+
+    async def recheck_parked(self) -> bool:
+        """Parked enrollments whose facts changed by a race that nobody saw."""
+        unparked, wake_at = await database.run(self._pool, recheck_parked)
+        await self._wake(wake_at)
+        if unparked:
+            log.info("parked_rechecked", enrollments=unparked)
+        return bool(unparked)
+
+    async def settle_cadences(self) -> bool:
+        """Live rows of a cadence that was paused or resumed, when its operator's command did not end."""
+        moved, wake_at = await database.run(self._pool, lambda unit: move_unsettled(unit, ROWS_AT_ONCE))
+        await self._wake(wake_at)
+        return bool(moved)
+
+    async def forget_inbox(self) -> bool:
+        """Ids of records older than the topics keep them."""
+        forgotten, _ = await database.run(
+            self._pool, lambda unit: inbox.forget(unit.connection, self._policy.inbox_memory, ROWS_AT_ONCE)
+        )
+        return forgotten == ROWS_AT_ONCE
+
+    async def make_partitions(self) -> bool:
+        """Days of the log to come."""
+        made, _ = await database.run(self._pool, lambda unit: partitions.make_ahead(unit.connection))
+        if made:
+            log.info("partitions_made", first=made[0].isoformat(), last=made[-1].isoformat())
+        return False

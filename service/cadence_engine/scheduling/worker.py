@@ -1,0 +1,48 @@
+"""The worker: plain loops on Postgres, and beside them the wakeups, without which everything goes on at their pace."""
+
+import asyncio
+
+from cadence_engine.domain.policy import Policy
+from cadence_engine.health import Readiness
+from cadence_engine.scheduling import wakeups
+from cadence_engine.scheduling.inactivity import Inactivity
+from cadence_engine.scheduling.planner import Planner
+from cadence_engine.scheduling.sweep import Sweep
+from cadence_engine.scheduling.ticker import Backoff, RunOnce, tick
+from cadence_engine.scheduling.upkeep import Upkeep
+from cadence_engine.scheduling.wakeups.due_jobs import DueJobs
+from cadence_engine.scheduling.wakeups.waker import PART as WAKER
+from cadence_engine.scheduling.wakeups.waker import Waker
+from cadence_engine.settings import Settings
+from cadence_engine.storage.connection import Pool
+
+WAKER_BACKOFF = Backoff(first=0.2, most=3.0)
+
+
+async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Event, readiness: Readiness) -> None:
+    """Run every loop until `stop` is set and each has ended its present piece of work. Never raises."""
+    async with wakeups.Hints(settings, readiness) as hints:
+        upkeep = Upkeep(pool, policy, hints.wake)
+        waker = Waker(settings, DueJobs(pool, policy, hints, stop), stop, readiness)
+
+        def loop(name: str, run_once: RunOnce, every: float) -> asyncio.Task[None]:
+            return asyncio.create_task(tick(name, run_once, every=every, stop=stop, readiness=readiness), name=name)
+
+        await asyncio.gather(
+            loop("sweep", Sweep(pool, policy, hints.wake, readiness).run_once, settings.sweep_every),
+            loop("planner", Planner(pool, hints).run_once, settings.plan_every),
+            loop("inactivity", Inactivity(pool, policy, hints.wake, stop).run_once, settings.detect_every),
+            loop("recheck_parked", upkeep.recheck_parked, settings.upkeep_every),
+            loop("settle_cadences", upkeep.settle_cadences, settings.upkeep_every),
+            loop("forget_inbox", upkeep.forget_inbox, settings.upkeep_every),
+            loop("make_partitions", upkeep.make_partitions, settings.upkeep_every),
+            tick(
+                WAKER,
+                waker.run_once,
+                every=settings.sweep_every,
+                stop=stop,
+                readiness=readiness,
+                essential=False,
+                backoff=WAKER_BACKOFF,
+            ),
+        )
