@@ -98,8 +98,8 @@ Time = Annotated[AwareDatetime, BeforeValidator(_read_time)]
 
 Name = Annotated[
     str,
-    AfterValidator(lambda text: text or None),
     Field(max_length=500, description="At most 500 characters. Empty means none, as null does."),
+    AfterValidator(lambda text: text or None),
 ]
 Phone = Annotated[
     str,
