@@ -86,11 +86,12 @@ async def test_valkey_forgets_when_restarted(valkey: Valkey) -> None:
         assert await client.get("key") is None
 
 
-async def test_a_server_frozen_when_stopped_is_stopped_all_the_same(postgres: Postgres) -> None:
+async def test_a_server_frozen_when_stopped_is_stopped_cleanly_all_the_same(postgres: Postgres) -> None:
     postgres.pause()
     postgres.stop()
 
     assert not is_open(postgres.port)
+    assert "database system is shut down" in postgres.log_tail()
     with pytest.raises(DevstackError, match="does not run"):
         _ = postgres.pid
 

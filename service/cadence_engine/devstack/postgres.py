@@ -31,6 +31,8 @@ SETTINGS = {
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
+    # In the data directory: what a killed server leaves in shared memory would stay there.
+    "dynamic_shared_memory_type": "mmap",
     "jit": "off",
     "autovacuum_naptime": "10s",
     "timezone": "UTC",

@@ -134,7 +134,7 @@ class Server(ABC):
         reading_end, self._order_line = os.pipe()
         with self.log.open("ab") as log:
             guard = subprocess.Popen(
-                [sys.executable, "-I", "-m", "cadence_engine.devstack.guard", order.to_json()],
+                [sys.executable, "-P", "-m", "cadence_engine.devstack.guard", order.to_json()],
                 stdin=reading_end,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -25,7 +25,7 @@ def as_needed(command: list[str]) -> list[str]:
     """The command, or when we are root, the one that runs it as nobody."""
     if os.geteuid() != 0:
         return command
-    return [sys.executable, "-I", "-m", "cadence_engine.devstack.unprivileged", *command]
+    return [sys.executable, "-P", "-m", "cadence_engine.devstack.unprivileged", *command]
 
 
 def give(directory: Path) -> None:
