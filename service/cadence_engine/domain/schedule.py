@@ -40,7 +40,7 @@ def at_hour(day: date, hour: int, zone: str) -> datetime:
 
 
 def _instant(local: PlainDateTime, zone: str) -> datetime:
-    return local.assume_tz(zone, disambiguate="compatible").to_instant().to_stdlib().astimezone(UTC)
+    return local.assume_tz(zone, disambiguation="compatible").to_instant().to_stdlib().astimezone(UTC)
 
 
 @lru_cache(maxsize=1024)

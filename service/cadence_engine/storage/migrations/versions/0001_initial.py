@@ -4,6 +4,8 @@ Every tenant-owned table's key starts with ``company_id`` and every reference is
 cannot point at another's even by a programming error.
 """
 
+from typing import cast
+
 from alembic import op
 from sqlalchemy.engine import AdaptedConnection
 
@@ -257,8 +259,7 @@ CREATE TABLE detector_runs (
 
 
 def upgrade() -> None:
-    connection = op.get_bind().connection.dbapi_connection
-    assert isinstance(connection, AdaptedConnection), "migrations run on asyncpg"  # noqa: S101
+    connection = cast("AdaptedConnection", op.get_bind().connection.dbapi_connection)
     # asyncpg takes many statements at once only outside of its prepared ones.
     connection.run_async(lambda asyncpg_connection: asyncpg_connection.execute(SCHEMA))
 
