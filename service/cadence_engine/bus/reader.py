@@ -1,0 +1,313 @@
+"""Reads one topic from where the database says, and gives out what each poll covered.
+
+`poll` stands in for the subscriber's `get_msg`, so that FastStream's loop calls it in the task that also handles the
+page: nothing here runs beside a page that is being applied. After any doubt (a failure, a rebalance, a database that
+was rolled back) the answer is the same: seek again from `stream_progress`, and poll again.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
+
+from cadence_engine.bus.backoff import Backoff, sleep_unless
+from cadence_engine.bus.parse import RawRecord
+from cadence_engine.storage import progress
+from cadence_engine.storage.connection import Pool
+from cadence_engine.storage.progress import Rewound, Span
+
+log = structlog.stdlib.get_logger("cadence_engine.bus.reader")
+
+CHUNK_RECORDS: Final = 100
+PAGE_BYTES: Final = 8 * 1024 * 1024
+"""A page ends with the chunk that takes it past this many bytes of keys and values."""
+
+HOLD_SECONDS: Final = 10.0
+COMMIT_SECONDS: Final = 1.0
+REBALANCE_POLL_SECONDS: Final = 0.2
+FAILED_READS_TO_GIVE_UP: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """What one poll returned; it may hold no record, where only transaction markers were passed."""
+
+    topic: str
+    spans: tuple[Span, ...]
+    records: tuple[RawRecord, ...]
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Flags alone: aiokafka swallows what a listener raises, and delivers records while it awaits."""
+
+    def __init__(self) -> None:
+        self.seek_needed = True
+        self._stable = asyncio.Event()
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+        self.seek_needed = True
+        self._stable.clear()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+        self.seek_needed = True
+        self._stable.set()
+
+    async def is_stable(self) -> bool:
+        """Whether no rebalance is under way, after waiting a little for its end."""
+        if not self._stable.is_set():
+            await sleep_unless(self._stable, REBALANCE_POLL_SECONDS)
+        return self._stable.is_set()
+
+
+class TopicReader:
+    """The consuming side of one topic. Times are seconds unless said otherwise."""
+
+    def __init__(
+        self, topic: str, pool: Pool, *, page_records: int, poll_ms: int, stop: asyncio.Event, give_up: asyncio.Event
+    ) -> None:
+        """`give_up` is set when reads keep failing: the consumer is beyond repair and must be made anew."""
+        self.topic = topic
+        self.assignment = Assignment()
+        self.held: dict[int, str] = {}
+        """Partitions that are not read now, and why."""
+        self.settled = False
+        """Whether it has sought its offsets at least once and nothing failed since."""
+        self._pool = pool
+        self._page_records = page_records
+        self._limit = page_records
+        self._poll_ms = poll_ms
+        self._stop = stop
+        self._give_up = give_up
+        self._backoff = Backoff()
+        self._failed_reads = 0
+        self._pause = 0.0
+        self._next: dict[TopicPartition, int] = {}
+        self._held_until: dict[TopicPartition, float] = {}
+        self._alone_until: dict[TopicPartition, int] = {}
+        self._applied: dict[TopicPartition, int] = {}
+        self._commit: asyncio.Task[None] | None = None
+        self._committed_at = 0.0
+
+    async def poll(self, consumer: AIOKafkaConsumer) -> tuple[Poll, ...]:
+        """The next page as a batch of one, or nothing. Raises ConsumerStoppedError alone."""
+        await sleep_unless(self._stop, self._pause)
+        self._pause = 0.0
+        if self._stop.is_set():
+            await asyncio.sleep(REBALANCE_POLL_SECONDS)  # FastStream's loop ends when its broker is stopped
+            return ()
+        if not await self.assignment.is_stable():
+            return ()
+        try:
+            if self.assignment.seek_needed or self._is_hold_over():
+                await self._seek(consumer)
+            poll = await (self._read_alone(consumer) if self._alone_until else self._read(consumer))
+        except ConsumerStoppedError:
+            raise
+        except OffsetOutOfRangeError as gone:
+            self._hold_gone(gone.args[0])
+        except Exception as error:  # noqa: BLE001  # whatever it was, the loop must go on
+            if not self.assignment.seek_needed:  # else a rebalance took the partitions away: not a failure
+                self._failed_read(consumer, error)
+        else:
+            self._failed_reads = 0
+            self._commit_applied(consumer)
+            if poll.spans and not self.assignment.seek_needed:
+                self._move_on(poll)
+                return (poll,)
+        return ()
+
+    def applied(self, poll: Poll) -> None:
+        """The page is in the database: go on."""
+        self._backoff.reset()
+        self._limit = min(self._page_records, self._limit * 2)
+        self.settled = True
+        self._applied.update({TopicPartition(s.topic, s.partition): s.next for s in poll.spans})
+
+    def failed(self, poll: Poll, error: Exception) -> None:
+        """The page was rolled back: it is read again after a pause, half as long, so that one bad record stands out."""
+        self._limit = max(1, min(self._limit, len(poll.records)) // 2)
+        self._retry("page_failed", error, spans=[f"{s.partition}:{s.first}-{s.next}" for s in poll.spans])
+
+    def rewound(self, error: Rewound) -> None:
+        """The database was rolled back to before this page."""
+        self.assignment.seek_needed = True
+        self._pause = self._backoff.next()
+        log.warning("database_rewound", topic=self.topic, detail=str(error))
+
+    def _retry(self, action: str, error: Exception, **where: object) -> None:
+        self.settled = False
+        self.assignment.seek_needed = True
+        self._pause = self._backoff.next()
+        log.error(
+            action,
+            topic=self.topic,
+            failures=self._backoff.failures,
+            again_in=round(self._pause, 3),
+            exc_info=error,
+            **where,
+        )
+
+    # Seeking
+
+    async def _seek(self, consumer: AIOKafkaConsumer) -> None:
+        self.assignment.seek_needed = False  # first, so that a rebalance meanwhile is not missed
+        assigned = consumer.assignment()
+        async with self._pool.acquire() as connection:
+            stored = await progress.load(connection, self.topic)
+        new = [tp for tp in assigned if tp.partition not in stored]
+        if new:
+            stored |= await self._begin(consumer, new)
+        self._next = {}
+        for tp in assigned:
+            if asyncio.get_running_loop().time() < self._held_until.get(tp, 0.0):
+                consumer.pause(tp)
+                continue
+            self._held_until.pop(tp, None)
+            self.held.pop(tp.partition, None)
+            if tp in consumer.paused():
+                consumer.resume(tp)
+            consumer.seek(tp, stored[tp.partition])
+            self._next[tp] = stored[tp.partition]
+        self._forget_lost(assigned)
+        self.settled = True
+        log.info("seeked", topic=self.topic, offsets={tp.partition: offset for tp, offset in self._next.items()})
+
+    async def _begin(self, consumer: AIOKafkaConsumer, new: list[TopicPartition]) -> Mapping[int, int]:
+        beginnings = await consumer.beginning_offsets(new)
+        async with self._pool.acquire() as connection:
+            await progress.begin(connection, self.topic, {tp.partition: offset for tp, offset in beginnings.items()})
+            return await progress.load(connection, self.topic)
+
+    def _forget_lost(self, assigned: frozenset[TopicPartition]) -> None:
+        for lost in (self._held_until, self._alone_until, self._applied):
+            for tp in lost.keys() - assigned:
+                del lost[tp]
+        for partition in self.held.keys() - {tp.partition for tp in assigned}:
+            del self.held[partition]
+
+    # Reading
+
+    def _move_on(self, poll: Poll) -> None:
+        for span in poll.spans:
+            tp = TopicPartition(span.topic, span.partition)
+            del self._next[tp]  # to the end: where partitions are read alone, the others come first now
+            self._next[tp] = span.next
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> Poll:
+        records: list[RawRecord] = []
+        size, timeout_ms = 0, self._poll_ms
+        while len(records) < self._limit and size < PAGE_BYTES:
+            room = min(CHUNK_RECORDS, self._limit - len(records))
+            polled = await consumer.getmany(timeout_ms=timeout_ms, max_records=room)
+            if not polled:
+                break
+            for chunk in polled.values():
+                records += chunk
+                size += sum(_size(record) for record in chunk)
+            timeout_ms = 0
+        return Poll(self.topic, await self._spans(consumer, self._next), tuple(records))
+
+    async def _read_alone(self, consumer: AIOKafkaConsumer) -> Poll:
+        """One partition, record by record, to tell which record it is that cannot be read."""
+        for tp in list(self._next):
+            records: list[RawRecord] = []
+            size = 0
+            while len(records) < self._limit and size < PAGE_BYTES:
+                try:
+                    polled = await consumer.getmany(tp, timeout_ms=0, max_records=1)
+                except (KafkaError, ValueError) as error:
+                    if records:
+                        break  # apply these first; the next poll meets it again, at the page's beginning
+                    self._hold(tp, f"the record at offset {self._next[tp]}, or just behind it, cannot be read", error)
+                    return Poll(self.topic, (), ())
+                if not polled:
+                    break
+                records += polled[tp]
+                size += sum(_size(record) for record in polled[tp])
+            spans = await self._spans(consumer, [tp])
+            if spans:
+                self._drop_searched(spans)
+                return Poll(self.topic, spans, tuple(records))
+        await asyncio.sleep(self._poll_ms / 1000)
+        return Poll(self.topic, (), ())
+
+    async def _spans(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> tuple[Span, ...]:
+        spans = []
+        for tp in partitions:
+            position = await consumer.position(tp)
+            if position > self._next[tp]:
+                spans.append(Span(tp.topic, tp.partition, self._next[tp], position))
+        return tuple(spans)
+
+    # What cannot be read
+
+    def _failed_read(self, consumer: AIOKafkaConsumer, error: Exception) -> None:
+        self._failed_reads += 1
+        if _is_unreadable(error):
+            self._alone_until = {tp: consumer.highwater(tp) or self._next[tp] + 1 for tp in self._next}
+        if self._failed_reads >= FAILED_READS_TO_GIVE_UP:
+            self._give_up.set()
+        self._retry("read_failed", error)
+
+    def _drop_searched(self, spans: Iterable[Span]) -> None:
+        """A partition that was read up to where it ended when the failure came holds no unreadable record."""
+        for span in spans:
+            tp = TopicPartition(span.topic, span.partition)
+            if span.next >= self._alone_until.get(tp, 0):
+                self._alone_until.pop(tp, None)
+
+    def _hold_gone(self, offsets: Mapping[TopicPartition, int]) -> None:
+        for tp, offset in offsets.items():
+            self._hold(
+                tp,
+                f"offset {offset} is no longer in the log, or the topic was made anew: records may be lost. To accept "
+                f"that, and read what is there, delete the row of {tp.topic} and {tp.partition} in stream_progress",
+            )
+
+    def _hold(self, tp: TopicPartition, why: str, error: Exception | None = None) -> None:
+        """Leave a partition aside for a while; the others go on. The gate waits for it, if the topic is one of its."""
+        self._held_until[tp] = asyncio.get_running_loop().time() + HOLD_SECONDS
+        self.held[tp.partition] = why
+        self._alone_until.clear()
+        self.assignment.seek_needed = True
+        log.error("partition_held", topic=tp.topic, partition=tp.partition, hint=why, exc_info=error)
+
+    def _is_hold_over(self) -> bool:
+        return any(until <= asyncio.get_running_loop().time() for until in self._held_until.values())
+
+    # Kafka's own offsets, for lag tools only: nothing reads them back
+
+    def _commit_applied(self, consumer: AIOKafkaConsumer) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._applied and now - self._committed_at >= COMMIT_SECONDS and (not self._commit or self._commit.done()):
+            self._committed_at = now
+            self._commit = asyncio.create_task(self._commit_to_kafka(consumer, self._applied))
+            self._applied = {}
+
+    async def _commit_to_kafka(self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+        try:
+            await consumer.commit(offsets)
+        except KafkaError as error:
+            log.debug("lag_not_reported", topic=self.topic, error=type(error).__name__)
+
+    async def close(self, consumer: AIOKafkaConsumer | None) -> None:
+        """Report the last offsets to Kafka, if that is quickly done."""
+        self._committed_at = -COMMIT_SECONDS
+        if consumer is not None:
+            self._commit_applied(consumer)
+        if self._commit is not None:
+            await asyncio.wait([self._commit], timeout=COMMIT_SECONDS)
+            self._commit.cancel()
+
+
+def _size(record: RawRecord) -> int:
+    return max(0, record.serialized_key_size) + max(0, record.serialized_value_size)
+
+
+def _is_unreadable(error: Exception) -> bool:
+    """Whether a record's own bytes are at fault: aiokafka decodes header keys and unpacks batches while we iterate."""
+    return isinstance(error, ValueError) or (isinstance(error, KafkaError) and not error.retriable)
