@@ -38,8 +38,9 @@ def test_the_zone_decides_and_not_the_server() -> None:
     assert schedule.after(start, Wait(days=1), "Asia/Tokyo") == utc("2026-03-08T14:00")
 
 
-@given(st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)), st.integers(0, 400))
-def test_a_wait_never_goes_back(start: datetime, days: int) -> None:
+@given(st.integers(0, 3_000_000_000), st.integers(0, 400))
+def test_a_wait_never_goes_back(second: int, days: int) -> None:
+    start = datetime.fromtimestamp(second, UTC)
     assert schedule.after(start, Wait(days=days), NEW_YORK) >= start
 
 

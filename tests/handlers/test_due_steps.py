@@ -1,16 +1,22 @@
 """Claiming and running: the gate, parking, ordering, isolation of failures."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from tests.handlers.conftest import ACME, NAME, Stage, definition
+import pytest
+from tests.handlers.conftest import NAME, Stage, definition
 
 from cadence_engine.domain.cadence import Lookup, Source, Wait
+from cadence_engine.domain.cancel import CancelReason, cancel
+from cadence_engine.domain.events import Cause
 from cadence_engine.domain.gate import Held
 from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.apply import apply
+from cadence_engine.handlers.due_steps import Ran, run_due_steps
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.storage.database import UnitOfWork, run
 from cadence_engine.storage.enrollments import claim
+from cadence_engine.storage.enrollments.save import StaleDecisionError
 
 PHONE = "+5511999990000"
 
@@ -20,7 +26,7 @@ async def test_a_step_waits_until_replies_up_to_its_due_time_are_applied(stage: 
     before = await stage.now()
     await stage.hears("contact.created", contactId="ana", phone=PHONE)
     await stage.pool.execute("UPDATE reply_gate SET watermark = $1", before)
-    assert await stage.run_due(open_gate=False) == await _nothing(stage)
+    assert await stage.run_due(open_gate=False) == Ran()
     assert (await stage.run_due()).sent == 1
 
 
@@ -91,8 +97,6 @@ async def test_a_contact_that_changes_while_its_enrollment_is_being_parked_is_fo
     read, changed = asyncio.Event(), asyncio.Event()
 
     async def slow_claim(unit: UnitOfWork) -> None:
-        from cadence_engine.handlers.due_steps import run_due_steps
-
         assert (await run_due_steps(unit, stage.policy)).parked == 1
         read.set()
         await changed.wait()
@@ -167,8 +171,6 @@ async def test_the_send_says_when_it_was_due_and_when_it_expires(stage: Stage) -
     await stage.hears("contact.created", contactId="ana", phone=PHONE)
     await stage.run_due()
     (send,) = await stage.log("whatsapp.send.requested")
-    from datetime import datetime
-
     due, requested, expires = (datetime.fromisoformat(send[f]) for f in ("dueAt", "requestedAt", "expiresAt"))
     assert due <= requested
     assert expires - requested == timedelta(hours=1)
@@ -184,13 +186,6 @@ async def test_an_enrollment_behind_its_last_step_completes(stage: Stage) -> Non
 
 
 async def test_a_decision_on_an_outdated_revision_is_not_written(stage: Stage) -> None:
-    import pytest
-
-    from cadence_engine.domain.cancel import CancelReason, cancel
-    from cadence_engine.domain.events import Cause
-    from cadence_engine.handlers.apply import apply
-    from cadence_engine.storage.enrollments.save import StaleDecisionError
-
     await stage.publish(definition(waits=[Wait()]))
     await stage.hears("contact.created", contactId="ana", phone=PHONE)
 
@@ -202,10 +197,3 @@ async def test_a_decision_on_an_outdated_revision_is_not_written(stage: Stage) -
     with pytest.raises(StaleDecisionError):
         await run(stage.pool, stale)
     assert await stage.statuses() == ["active"]
-    assert ACME
-
-
-async def _nothing(stage: Stage) -> object:
-    from cadence_engine.handlers.due_steps import Ran
-
-    return Ran()

@@ -123,5 +123,5 @@ async def _hour_has_come(stage: Stage, *, limit: int = 100, inactive_days: int =
 async def _next_day(stage: Stage) -> None:
     await stage.pool.execute("UPDATE detector_runs SET local_date = local_date - 1")
     await stage.pool.execute(
-        "UPDATE cadence_enrollments SET started_at = started_at - interval '1 day', ended_at = ended_at - interval '1 d'"
+        "UPDATE cadence_enrollments SET started_at = started_at - '1d'::interval, ended_at = ended_at - '1d'::interval"
     )

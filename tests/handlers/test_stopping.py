@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from tests.handlers.conftest import ACME, NAME, Stage, definition
 
-from cadence_engine.domain.cadence import Literally, Lookup, Source, Wait
+from cadence_engine.domain.cadence import Literally, Lookup, Source, Variable, Wait
 from cadence_engine.domain.enroll import Enrolled
 from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, Outcome, cancel_enrollment
 from cadence_engine.storage.database import UnitOfWork, run
@@ -102,7 +102,7 @@ async def test_an_older_preference_changes_nothing(stage: Stage, long_ago: datet
 
 
 async def test_erasing_cancels_and_leaves_no_personal_data(stage: Stage) -> None:
-    variables = {**NAME, "product": Lookup(Source.CONTEXT, "product"), "bye": Literally("bye")}
+    variables: dict[str, Variable] = {**NAME, "product": Lookup(Source.CONTEXT, "product"), "bye": Literally("bye")}
     await stage.publish(
         definition(key="upsell", trigger="purchase.completed", variables=variables, waits=[Wait(), Wait(days=1)])
     )
@@ -189,5 +189,5 @@ async def _cancel(stage: Stage, company: str, enrollment_id: uuid.UUID) -> Outco
 
 async def _all_rows(stage: Stage) -> str:
     tables = ["contacts", "contact_tags", "conversations", "leads", "cadence_enrollments", "cadence_events"]
-    rows = [await stage.pool.fetch(f"SELECT * FROM {table}") for table in tables]
+    rows = [await stage.pool.fetch(f"TABLE {table}") for table in tables]
     return str([[dict(row) for row in table] for table in rows])
