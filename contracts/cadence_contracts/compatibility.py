@@ -6,8 +6,8 @@ from typing import Any, Final, Literal
 Schema = dict[str, Any]
 Direction = Literal["inbound", "outbound"]
 
-_UPPER: Final = ("maxLength", "maxItems", "maximum", "maxProperties")
-_LOWER: Final = ("minLength", "minItems", "minimum", "minProperties")
+_UPPER: Final = ("maxLength", "maxItems", "maximum", "exclusiveMaximum")
+_LOWER: Final = ("minLength", "minItems", "minimum", "exclusiveMinimum")
 _SAME: Final = ("pattern", "format")
 
 

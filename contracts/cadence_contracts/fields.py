@@ -133,4 +133,5 @@ Tags = Annotated[
 ContextText = Annotated[str, Field(max_length=1000)]
 ContextInteger = Annotated[int, Field(ge=INT64_MIN, le=INT64_MAX)]
 ContextNumber = Annotated[float, Field(allow_inf_nan=False)]
+Amount = Annotated[float, Field(allow_inf_nan=False, ge=INT64_MIN, lt=INT64_MAX + 1)]
 Scalar = bool | ContextInteger | ContextNumber | ContextText

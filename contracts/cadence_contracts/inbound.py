@@ -17,8 +17,8 @@ from cadence_contracts.envelope import Envelope
 from cadence_contracts.fields import (
     INT64_MAX,
     INT64_MIN,
+    Amount,
     ContextInteger,
-    ContextNumber,
     ContextText,
     ExternalId,
     Locale,
@@ -193,7 +193,7 @@ class PurchaseCompleted(GenericTrigger):
 
     purchase_id: ExternalId
     product: ContextText | None = None
-    amount: ContextInteger | ContextNumber | ContextText | None = Field(
+    amount: ContextInteger | Amount | ContextText | None = Field(
         default=None, description='A number, or a decimal string such as "49.90".'
     )
     currency: ContextText | None = Field(default=None, description="ISO 4217, such as BRL.")

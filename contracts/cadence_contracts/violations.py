@@ -8,13 +8,19 @@ from pydantic import ValidationError
 _MAX_TOLD: Final = 3
 
 _RULES: Final[Mapping[str, str]] = {
-    "missing": "is missing",
+    "missing": "is missing, and required",
     "string_type": "must be a string",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "is not in the allowed form ({pattern})",
     "literal_error": "must be one of {expected}",
     "too_long": "must have at most {max_length} items",
+    "int_type": "must be an integer",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le}",
+    "greater_than_equal": "must be at least {ge}",
     "list_type": "must be an array",
     "datetime_type": "must be an RFC 3339 time with its offset, such as 2026-03-01T12:00:00Z",
     "timezone_aware": "must be an RFC 3339 time with its offset, such as 2026-03-01T12:00:00Z",

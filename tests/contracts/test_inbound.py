@@ -114,10 +114,14 @@ def test_a_context_has_at_most_100_further_fields() -> None:
 
 
 def test_amounts_stay_what_they_were() -> None:
-    for amount in (49, 49.9, "49.90"):
+    amounts: tuple[Any, ...] = (49, 49.9, "49.90", 2**63 - 1)
+    for amount in amounts:
         context = parse(topics.PURCHASE_COMPLETED, {**IDS, "purchaseId": "p-1", "amount": amount}).context
         assert (context["amount"], type(context["amount"])) == (amount, type(amount))
-    assert "data.amount" in refusal(topics.PURCHASE_COMPLETED, {**IDS, "purchaseId": "p", "amount": True}).detail
+    unusable: tuple[Any, ...] = (True, 2**63, 2**70, float("inf"), {})
+    for amount in unusable:
+        wrong = refusal(topics.PURCHASE_COMPLETED, {**IDS, "purchaseId": "p-1", "amount": amount})
+        assert wrong.detail.startswith("data.amount must")
 
 
 @pytest.mark.parametrize(
@@ -136,6 +140,13 @@ def test_a_refusal_says_where_and_what_is_allowed(data: dict[str, Any], said: st
 
     assert wrong.reason == Reason.INVALID_DATA
     assert wrong.detail.startswith(said)
+
+
+def test_of_many_faults_the_first_are_told_and_the_rest_counted() -> None:
+    detail = refusal(topics.CONTACT_CREATED, {**IDS, "tags": [7] * 50}).detail
+
+    assert detail.count("must be a string") == 3
+    assert detail.endswith("; and 47 more")
 
 
 @given(

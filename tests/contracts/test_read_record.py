@@ -1,5 +1,6 @@
 """Raw records of any kind become an envelope or an `InvalidRecord`, and nothing else."""
 
+import base64
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -111,6 +112,22 @@ def test_a_nul_anywhere_in_the_data_is_refused(data: object) -> None:
 
 def test_a_lone_surrogate_is_refused() -> None:
     assert refusal(rb'{"a": "\ud800"}').reason == Reason.NOT_JSON
+
+
+def test_a_nul_is_found_behind_base64_too() -> None:
+    event = {name: value for name, value in EVENT.items() if name != "data"}
+    encoded = base64.b64encode(rb'{"note": "a\u0000b"}').decode()
+
+    assert refusal(structured(event | {"data_base64": encoded})).reason == Reason.INVALID_DATA
+
+
+def test_a_batch_is_told_to_come_one_by_one() -> None:
+    batch = [("content-type", b"application/cloudevents-batch+json"), *BINARY]
+
+    wrong = refusal(structured([EVENT]), batch)
+
+    assert wrong.reason == Reason.NOT_CLOUDEVENT
+    assert "one event per record" in wrong.detail
 
 
 def test_data_and_data_base64_exclude_each_other() -> None:

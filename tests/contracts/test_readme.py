@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from cadence_contracts.generate import HOME
 
 BLOCKS = re.findall(r"```python\n(.*?)```", (HOME / "README.md").read_text(), re.DOTALL)

@@ -34,7 +34,7 @@ def test_an_array_tells_each_by_its_place(capsys: pytest.CaptureFixture[str], tm
     assert code == 1
     assert [line.removeprefix(f"{tmp_path}/") for line in lines] == [
         "events.json[0]: ok, lead.created",
-        "events.json[1]: invalid_data: data.contactId is missing",
+        "events.json[1]: invalid_data: data.contactId is missing, and required",
         "events.json[2]: ok, contact.created (left out: phone, locale, timeZone)",
     ]
 
@@ -60,6 +60,7 @@ def test_data_alone_and_further_triggers(capsys: pytest.CaptureFixture[str], tmp
     trigger = str(EXAMPLES / "further-trigger/full.json")
     assert run(capsys, "--topic", "quote.requested", trigger)[0] == 0
     assert run(capsys, trigger)[0] == 1
+    assert run(capsys, "--topic", "lead.created", str(EXAMPLES / "cadence.step.skipped/full.json"))[0] == 1
 
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
