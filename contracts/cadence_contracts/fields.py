@@ -48,6 +48,15 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
+def is_time(text: str) -> bool:
+    """Whether it is an RFC 3339 time with its offset."""
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return True
+
+
 def is_phone(text: str) -> bool:
     """Whether it is an E.164 number with its plus sign."""
     return _phone.fullmatch(text) is not None
@@ -95,6 +104,11 @@ ExternalId = Annotated[
 ]
 OwnId = Annotated[UUID, Field(strict=False)]
 Time = Annotated[AwareDatetime, BeforeValidator(_read_time)]
+ToldTime = Annotated[
+    Time,
+    Field(description="RFC 3339 with its offset; for people: the engine goes by the record's own timestamp."),
+]
+"""A time that decides nothing: one that is not readable is ignored, and reported."""
 
 Name = Annotated[
     str,

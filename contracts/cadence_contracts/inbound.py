@@ -26,10 +26,11 @@ from cadence_contracts.fields import (
     Phone,
     Scalar,
     Tags,
-    Time,
     TimeZone,
+    ToldTime,
     is_locale,
     is_phone,
+    is_time,
     is_zone,
 )
 from cadence_contracts.violations import sentence
@@ -86,14 +87,14 @@ class _OfContact(Inbound):
 
 
 class _ContactCard(_OfContact):
-    lenient = {"phone": is_phone, "locale": is_locale, "timeZone": is_zone}
+    lenient = {"phone": is_phone, "locale": is_locale, "timeZone": is_zone, "createdAt": is_time}
 
     name: Name | None = None
     phone: Phone | None = None
     locale: Locale | None = None
     time_zone: TimeZone | None = None
     tags: Tags | None = None
-    created_at: Time | None = None
+    created_at: ToldTime | None = None
 
 
 class ContactCreated(_ContactCard):
@@ -126,13 +127,14 @@ class MessageReceived(_OfContact):
     """A message between a contact and a company. An inbound one (the default) cancels the contact's enrollments."""
 
     event_type = topics.MESSAGE_RECEIVED
+    lenient = {"receivedAt": is_time}
 
     conversation_id: ExternalId | None = None
     message_id: ExternalId | None = None
     direction: Literal["inbound", "outbound"] | None = Field(
         default=None, description="`inbound`, the contact wrote (also if absent), or `outbound`, the company wrote."
     )
-    received_at: Time | None = None
+    received_at: ToldTime | None = None
 
     @property
     def is_inbound(self) -> bool:
