@@ -1,0 +1,71 @@
+"""What the relay asks of Kafka beside publishing: whether its topics are there, how much they take, and the mark."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from cadence_engine.bus.relay import names
+from cadence_engine.bus.relay.errors import TopicsMissing
+from cadence_engine.bus.relay.mark import Mark
+from cadence_engine.settings import Settings
+
+ANSWER_WITHIN_MS: Final = 5000
+MAX_MESSAGE_BYTES: Final = "max.message.bytes"
+BROKER_DEFAULT_BYTES: Final = 1_048_588
+
+
+@asynccontextmanager
+async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connected client. Raises KafkaError where no broker answers."""
+    client = AIOKafkaAdminClient(
+        bootstrap_servers=settings.kafka_bootstrap_servers, request_timeout_ms=ANSWER_WITHIN_MS
+    )
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.close()
+
+
+async def check_topics(client: AIOKafkaAdminClient, settings: Settings) -> None:
+    """Raises TopicsMissing: committing an offset on a missing topic would hang for ever instead."""
+    wanted = [settings.topic(name) for name in (*names.PUBLISHED_TO, names.MARK_TOPIC)]
+    found = {topic["topic"] for topic in await client.describe_topics(wanted) if topic["partitions"]}
+    if missing := [name for name in wanted if name not in found]:
+        raise TopicsMissing(missing)
+
+
+async def largest_records(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, int]:
+    """`max.message.bytes` of each topic that the relay publishes to; the broker's default where it may not be read."""
+    limits = dict.fromkeys(names.PUBLISHED_TO, BROKER_DEFAULT_BYTES)
+    by_real_name = {settings.topic(name): name for name in limits}
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, {MAX_MESSAGE_BYTES: None}) for name in by_real_name]
+    for answer in await client.describe_configs(wanted):
+        for _error, _message, _type, topic, entries in answer.resources:
+            for name, value, *_ in entries:
+                if name == MAX_MESSAGE_BYTES and value is not None:
+                    limits[by_real_name[topic]] = int(value)
+    return limits
+
+
+async def read_mark(client: AIOKafkaAdminClient, settings: Settings) -> Mark | None:
+    """The committed mark, None where there is none; only to be asked for after a producer's `start()`.
+
+    Raises KafkaError, or UnreadableMark.
+    """
+    partition = names.mark_partition(settings)
+    committed = await client.list_consumer_group_offsets(names.group(settings), partitions=[partition])
+    if partition not in committed:
+        # The client passes over an error of the whole group; an answer always names the partition, with -1 for no mark.
+        raise KafkaError(f"no coordinator answered for group {names.group(settings)}")
+    offset, metadata = committed[partition]
+    return None if offset < 0 else Mark.read(offset, metadata)
+
+
+def batch_bytes(limits: Collection[int]) -> int:
+    """How large a batch of records may become so that every topic takes it."""
+    return min(512 * 1024, *limits)
