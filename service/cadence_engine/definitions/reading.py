@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from math import isfinite
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError, YAMLStreamError
@@ -20,6 +19,7 @@ PLAIN_TAGS = frozenset(STANDARD + name for name in ("str", "int", "float", "bool
 MERGE = STANDARD + "merge"
 TIMESTAMP = STANDARD + "timestamp"
 INT64 = range(-(2**63), 2**63)
+MOST_EXACT = 2**53  # beyond it PostgreSQL hands a whole float back as an integer
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
@@ -171,14 +171,14 @@ class _Walk:
         wrong = _unstorable(value)
         if wrong is not None:
             self._into.problem(path, wrong)
-        return value
+        return value + 0.0 if isinstance(value, float) else value  # -0.0, which jsonb does not know, becomes 0.0
 
 
 def _unstorable(value: object) -> str | None:
     if isinstance(value, str) and UNPRINTABLE.search(value):
         return "text with a control character or half a character, which no text may hold"
-    if isinstance(value, float) and not isfinite(value):
-        return "a number must be finite"
+    if isinstance(value, float) and not abs(value) < MOST_EXACT:
+        return "a number with a fraction must have at most 15 digits before it: put it in quotes if it is a code"
     if isinstance(value, int) and value not in INT64:
         return "a whole number must fit in 64 bits: put it in quotes if it is a code"
     return None

@@ -31,7 +31,7 @@ def pause(
         paused_by=by,
         revision=enrollment.revision + 1,
     )
-    told = events.about(paused, events.PAUSED, now, cause, reason=reason, actor=cause.actor)
+    told = events.about(paused, events.PAUSED, now, cause, reason=reason, actor=cause.actor, nextRunAt=None)
     return Decision(paused, (told,), enrollment.revision)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 from pydantic import TypeAdapter
 
 from cadence_engine.domain.cadence import CadenceVersion, Definition
@@ -55,9 +56,15 @@ COLUMNS = "company_id, cadence_id, key, status, status_at, settled, actor, reaso
 
 
 def to_json(definition: Definition) -> dict[str, Any]:
-    """As the column `definition` holds it; equal for equal definitions."""
+    """As the column `definition` holds it."""
     document: dict[str, Any] = DEFINITION.dump_python(definition, mode="json")
     return document
+
+
+def same(stored: dict[str, Any], definition: Definition) -> bool:
+    """Whether the stored form means `definition`. As text, since in Python 1 == 1.0 == True."""
+    texts = (orjson.dumps(document, option=orjson.OPT_SORT_KEYS) for document in (stored, to_json(definition)))
+    return next(texts) == next(texts)
 
 
 async def versions(conn: Connection, keys: Collection[VersionKey]) -> dict[VersionKey, CadenceVersion]:
@@ -144,6 +151,12 @@ async def find(
     return (await versions(conn, [cadence.version_key]))[cadence.version_key], cadence.status
 
 
+async def keys_of(conn: Connection, company_id: str) -> dict[str, UUID]:
+    """The company's cadences: id by key; nothing is locked."""
+    rows = await conn.fetch("SELECT key, cadence_id FROM cadences WHERE company_id = $1 ORDER BY key", company_id)
+    return {row[0]: row[1] for row in rows}
+
+
 async def lock(conn: Connection, company_id: str, key: str) -> Cadence | None:
     """The cadence with that key, its row locked for a change of it; None: unknown."""
     return await _locked(conn, company_id, key, None, "FOR NO KEY UPDATE")
@@ -228,29 +241,31 @@ async def definition_of(conn: Connection, key: VersionKey) -> dict[str, Any]:
     return document
 
 
-async def set_status(conn: Connection, cadence: Cadence, status: CadenceStatus, actor: str, reason: str | None) -> None:
+async def set_status(
+    conn: Connection, cadence: Cadence, status: CadenceStatus, actor: str, reason: str | None
+) -> Cadence:
     """Flag a locked cadence: new claims and enrollments see it at once, its live rows are still to be moved."""
-    await conn.execute(
-        """
+    row = await conn.fetchrow(
+        f"""
         UPDATE cadences SET status = $3, status_at = clock_timestamp(), settled = false, actor = $4, reason = $5
         WHERE company_id = $1 AND cadence_id = $2
-        """,
+        RETURNING {COLUMNS}
+        """,  # noqa: S608  # a constant of this module
         cadence.company_id,
         cadence.cadence_id,
         status,
         actor,
         reason,
     )
+    if row is None:
+        raise LookupError(f"cadence {cadence.cadence_id} vanished while it was locked")
+    return Cadence.from_row(row)
 
 
-async def next_unsettled(conn: Connection, *, beside: Collection[UUID] = ()) -> Cadence | None:
-    """A cadence whose live rows do not fit its status yet, other than those named; not locked."""
+async def next_unsettled(conn: Connection) -> Cadence | None:
+    """A cadence whose live rows do not fit its status yet; not locked."""
     row = await conn.fetchrow(
-        f"""
-        SELECT {COLUMNS} FROM cadences WHERE NOT settled AND cadence_id <> ALL($1::uuid[])
-        ORDER BY company_id, cadence_id LIMIT 1
-        """,  # noqa: S608  # a constant of this module
-        beside,
+        f"SELECT {COLUMNS} FROM cadences WHERE NOT settled ORDER BY company_id, cadence_id LIMIT 1"  # noqa: S608
     )
     return Cadence.from_row(row) if row else None
 

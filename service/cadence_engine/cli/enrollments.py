@@ -1,0 +1,234 @@
+"""One contact's passage: enroll, cancel, status."""
+
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Annotated, Any, assert_never
+from uuid import UUID
+
+import typer
+from uuid_utils.compat import uuid7
+
+from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME, MAX_CONTEXT_TEXT
+from cadence_engine.cli import output, session
+from cadence_engine.cli.cadences import unknown
+from cadence_engine.cli.output import Refused, at
+from cadence_engine.cli.session import Actor, Company, Contact, Json, Key, Session, external_id
+from cadence_engine.cli.timeline import line_of
+from cadence_engine.domain import enroll as rule
+from cadence_engine.domain import gate as gate_rule
+from cadence_engine.domain.cadence import API
+from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollRequest, Refusal
+from cadence_engine.domain.enrollment import Enrollment, Status
+from cadence_engine.domain.events import Cause
+from cadence_engine.domain.gate import GateReading, Held
+from cadence_engine.handlers import cancel as cancelling
+from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
+from cadence_engine.handlers.enroll import enroll as enroll_all
+from cadence_engine.storage import cadences, gate
+from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.reports import contacts as reports
+from cadence_engine.storage.reports.contacts import ContactReport, Passage
+
+WHAT_TO_DO = {
+    Refusal.CADENCE_NOT_ACTIVE: "see `cadence-engine resume`",
+    Refusal.CONTACT_NOT_FOUND: "it becomes known with its first contact.created, message.received or trigger",
+    Refusal.LEAD_NOT_FOUND: "it becomes known with lead.created",
+    Refusal.CONVERSATION_NOT_FOUND: "it becomes known with its first message.received",
+    Refusal.OPTED_OUT: "only contact.preferences.changed with `resume` changes that",
+    Refusal.REENTRY: "see `reentry` in `cadence-engine show`",
+}
+
+WHY_HELD = {
+    Held.REPLIES_BEHIND: "replies are not applied up to now: is the consumer running, and are its topics reachable?",
+    Held.WATERMARK_AHEAD: "the watermark is ahead of the database's clock: was that set back?",
+    Held.RELAY_STUCK: "the log is not published: is the relay running, and is Kafka reachable?",
+}
+
+ExternalId = Annotated[str | None, typer.Option(callback=external_id)]
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the commands."""
+    app.command()(enroll)
+    app.command()(cancel)
+    app.command()(status)
+
+
+def _context(pairs: list[str] | None) -> list[str]:
+    for pair in pairs or []:
+        name, equals, text = pair.partition("=")
+        if not equals or not 0 < len(name) <= MAX_CONTEXT_NAME or len(text) > MAX_CONTEXT_TEXT:
+            raise typer.BadParameter(
+                f"must be NAME=TEXT: a name of 1 to {MAX_CONTEXT_NAME} characters, a text of at most {MAX_CONTEXT_TEXT}"
+            )
+        if not pair.isprintable():
+            raise typer.BadParameter("a control character, which no text may hold")
+    if len(pairs or []) > MAX_CONTEXT_FIELDS:
+        raise typer.BadParameter(f"at most {MAX_CONTEXT_FIELDS} values")
+    return pairs or []
+
+
+def enroll(
+    key: Key,
+    contact: Contact,
+    company: Company,
+    actor: Actor,
+    *,
+    lead: ExternalId = None,
+    conversation: ExternalId = None,
+    context: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=TEXT", help="For template variables.", callback=_context)
+    ] = None,
+) -> None:
+    """Put a contact in a cadence. One who is in it already stays where they are."""
+    values = dict(pair.split("=", 1) for pair in context or [])
+
+    async def main(opened: Session) -> rule.Outcome:
+        async def work(unit: UnitOfWork) -> rule.Outcome:
+            # Read, not locked: contacts are locked before cadences, and the handler does both.
+            known = await cadences.keys_of(unit.connection, company)
+            if key not in known:
+                raise unknown(known, company, key)
+            request = EnrollRequest(
+                company_id=company,
+                cadence_id=known[key],
+                contact_id=contact,
+                trigger=API,
+                triggered_at=unit.now,
+                cause=Cause(actor=actor),
+                enrollment_id=uuid7(),
+                lead_id=lead,
+                conversation_id=conversation,
+                context=values,
+            )
+            return (await enroll_all(unit, [request], opened.policy))[0]
+
+        return await opened.run(work)
+
+    outcome = session.run(main)
+    match outcome:
+        case Enrolled(decision):
+            output.say(
+                f"enrolled: {decision.enrollment.enrollment_id}, first step {at(decision.enrollment.next_run_at)}"
+            )
+        case AlreadyEnrolled(enrollment_id):
+            output.say(f"enrolled before: {enrollment_id}; nothing changed")
+        case rule.Refused(refusal):
+            hint = f"; {WHAT_TO_DO[refusal]}" if refusal in WHAT_TO_DO else ""
+            output.refuse(f"not enrolled ({refusal.value}): {refusal.meaning}{hint}")
+        case _:
+            assert_never(outcome)
+
+
+def cancel(
+    enrollment_id: Annotated[UUID, typer.Argument(help="As `enroll` and `status` show it.")],
+    company: Company,
+    actor: Actor,
+    *,
+    reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
+) -> None:
+    """End a live enrollment. Again is fine; one that is completed stays completed."""
+
+    async def main(opened: Session) -> cancelling.Outcome:
+        return await opened.run(
+            lambda unit: cancel_enrollment(unit, company, enrollment_id, actor=actor, reason=reason)
+        )
+
+    outcome = session.run(main)
+    match outcome:
+        case Cancelled(enrollment):
+            output.say(
+                f"cancelled: {enrollment.cadence_key} of {enrollment.contact_id}, {enrollment.cancel_reason}, "
+                f"{at(enrollment.ended_at)}"
+            )
+        case NotFound():
+            output.refuse(f"{company} has no enrollment {enrollment_id}: `cadence-engine status CONTACT` lists them")
+        case AlreadyCompleted(enrollment):
+            output.refuse(f"it was completed {at(enrollment.ended_at)}: there is nothing left to cancel")
+        case _:
+            assert_never(outcome)
+
+
+def status(contact: Contact, company: Company, *, as_json: Json = False) -> None:
+    """Where a contact stands, what happened so far and why, oldest first; and whether anything holds all steps."""
+
+    async def main(opened: Session) -> tuple[ContactReport, GateReading, datetime | Held]:
+        async with opened.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            report = await reports.about(connection, company, contact)
+            if report is None:
+                raise Refused(f"{company} has no contact {contact}; {WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]}")
+            reading, _ = await gate.read(connection)
+            return report, reading, gate_rule.decide(reading, opened.policy)
+
+    report, reading, decided = session.run(main)
+    report = replace(report, contact=replace(report.contact, phone=output.masked(report.contact.phone)))
+    if as_json:
+        held = decided.value if isinstance(decided, Held) else None
+        output.as_json({**asdict(report), "gate": {"held": held, "watermark": _instant(reading.watermark)}})
+        return
+    _print(report)
+    if isinstance(decided, Held):
+        output.say(f"\nNo step runs now ({decided.value}): {WHY_HELD[decided]}")
+
+
+def _print(report: ContactReport) -> None:
+    known = report.contact
+    facts: dict[str, Any] = {
+        "name": known.name,
+        "phone": known.phone,
+        "language": known.locale,
+        "time zone": known.time_zone,
+        "tags": ", ".join(report.tags) or None,
+        "last message": at(known.last_message_at),
+        "last inbound": at(known.last_inbound_at),
+        "marketing": "stopped" if known.opted_out else "allowed",
+    }
+    output.table(("contact", known.contact_id), facts.items())
+    if known.erased:
+        output.say("This contact was deleted: nothing of the person is kept.")
+    if report.passages:
+        output.say("")
+        output.table(
+            ("cadence", "status", "step", "next run", "enrollment", "why"),
+            [_row(passage) for passage in report.passages],
+        )
+    if report.timeline:
+        output.say("")
+        rows = [(at(each.at), each.data.get("cadenceKey"), line_of(each)) for each in report.timeline]
+        output.table(("at", "cadence", "what happened"), rows)
+
+
+def _row(passage: Passage) -> tuple[object, ...]:
+    enrollment = passage.enrollment
+    position = f"{min(enrollment.step_index + 1, passage.steps)} of {passage.steps}"
+    step = f"{passage.step_key} ({position})" if passage.step_key and enrollment.live else None
+    return (
+        f"{enrollment.cadence_key} v{enrollment.version}",
+        enrollment.status.value,
+        step,
+        _next_run(enrollment),
+        enrollment.enrollment_id,
+        _why(enrollment),
+    )
+
+
+def _next_run(enrollment: Enrollment) -> str | None:
+    if enrollment.status is Status.PAUSED:
+        return f"{enrollment.wait_left} after it goes on"
+    return at(enrollment.next_run_at) if enrollment.status is Status.ACTIVE else None
+
+
+def _why(enrollment: Enrollment) -> str | None:
+    match enrollment.status:
+        case Status.PARKED:
+            return f"{enrollment.park_reason}: {enrollment.park_detail}"
+        case Status.CANCELLED:
+            return enrollment.cancel_reason
+        case Status.PAUSED:
+            return f"by its {enrollment.paused_by}" if enrollment.paused_by == "cadence" else "by an operator"
+    return None
+
+
+def _instant(watermark: datetime) -> datetime | None:
+    # asyncpg reads -infinity, which stands until the first reading, as the smallest of all dates.
+    return watermark if watermark.year > 1 else None

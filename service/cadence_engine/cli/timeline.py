@@ -1,0 +1,60 @@
+"""What happened, a sentence for each event of the log."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cadence_engine.cli.output import at
+from cadence_engine.domain import events
+from cadence_engine.domain.enroll import Refusal
+from cadence_engine.storage.reports.contacts import Happened
+
+
+def line_of(happened: Happened) -> str:
+    """Says the event, and who or what caused it; a type from a newer version is told by its name."""
+    said = _said(happened.type, happened.data)
+    return f"{said} (by {cause})" if (cause := _cause(happened.data)) else said
+
+
+def _said(type_: str, told: Mapping[str, Any]) -> str:
+    match type_:
+        case events.STARTED:
+            return f"started by {told.get('trigger')}, first step {_at(told.get('nextRunAt'))}"
+        case events.STEP_EXECUTED:
+            following = f", next {_at(told['nextRunAt'])}" if told.get("nextRunAt") else ""
+            return f"step {told.get('stepKey')} sent, due {_at(told.get('dueAt'))}{following}"
+        case events.STEP_SKIPPED:
+            return f"step {told.get('stepKey')} skipped: {told.get('reason')}"
+        case events.PAUSED:
+            return "paused" + _because(told.get("reason"))
+        case events.RESUMED:
+            return "resumed" + _because(told.get("reason")) + f", next {_at(told.get('nextRunAt'))}"
+        case events.PARKED:
+            return f"parked: {told.get('reason')}, {told.get('detail')}"
+        case events.CANCELLED:
+            return f"cancelled: {told.get('reason')}" + _because(told.get("note"))
+        case events.COMPLETED:
+            tags = told.get("tags") or []
+            return "completed" + (f", tagged {', '.join(tags)}" if tags else "")
+        case events.REFUSED:
+            return f"not enrolled: {_meaning(told.get('reason'))}"
+    return type_
+
+
+def _meaning(reason: object) -> str:
+    return next((refusal.meaning for refusal in Refusal if refusal.value == reason), str(reason))
+
+
+def _because(reason: object) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _at(wire: object) -> str:
+    return at(datetime.fromisoformat(wire)) or "-" if isinstance(wire, str) else "-"
+
+
+def _cause(told: Mapping[str, Any]) -> str | None:
+    cause = told.get("cause")
+    if not isinstance(cause, Mapping):
+        return None
+    return str(cause["actor"]) if cause.get("actor") else f"{cause.get('source')} {cause.get('id')}"

@@ -1,0 +1,114 @@
+"""Pausing and resuming a cadence: a flag that holds at once, then its live enrollments, batch by batch.
+
+The flag alone would leave the claim to skip held rows for ever; moving all rows at once would hold locks for long.
+"""
+
+from dataclasses import dataclass
+
+from cadence_engine.domain import pause as rule
+from cadence_engine.domain.enrollment import Decision, Enrollment, PausedBy
+from cadence_engine.domain.events import Cause
+from cadence_engine.domain.pause import CadenceStatus
+from cadence_engine.handlers.apply import apply
+from cadence_engine.storage import cadences, contacts, holding
+from cadence_engine.storage.cadences import Cadence
+from cadence_engine.storage.database import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """Nobody enters and no step runs from now on, or both go on; live enrollments are still to be moved."""
+
+    cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadySo:
+    """It had that status before; `cadence.settled` tells whether all enrollments have followed."""
+
+    cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The company has no cadence with that key."""
+
+
+@dataclass(frozen=True, slots=True)
+class StillMoving:
+    """The pause is not settled: resumed now, enrollments that it has not reached would run their arrears at once."""
+
+    cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One batch of a cadence. `after`: the contact that the next batch starts behind, None where it starts anew."""
+
+    cadence: Cadence
+    rows: int = 0
+    after: str | None = None
+    settled: bool = False
+    """None is left: every enrollment fits the cadence's status."""
+    superseded: bool = False
+    """The status was set again meanwhile: `cadence` is no longer how it stands."""
+
+
+async def pause_cadence(
+    unit: UnitOfWork, company_id: str, key: str, *, actor: str, reason: str | None
+) -> Flagged | AlreadySo | NotFound:
+    """Hold the cadence. Waits for enrollments under way; later ones are refused."""
+    cadence = await cadences.lock(unit.connection, company_id, key)
+    if cadence is None:
+        return NotFound()
+    if cadence.status is CadenceStatus.PAUSED:
+        return AlreadySo(cadence)
+    return Flagged(await cadences.set_status(unit.connection, cadence, CadenceStatus.PAUSED, actor, reason))
+
+
+async def resume_cadence(
+    unit: UnitOfWork, company_id: str, key: str, *, actor: str, reason: str | None
+) -> Flagged | AlreadySo | NotFound | StillMoving:
+    """Let a settled pause end."""
+    cadence = await cadences.lock(unit.connection, company_id, key)
+    if cadence is None:
+        return NotFound()
+    if cadence.status is CadenceStatus.ACTIVE:
+        return AlreadySo(cadence)
+    if not cadence.settled:
+        return StillMoving(cadence)
+    return Flagged(await cadences.set_status(unit.connection, cadence, CadenceStatus.ACTIVE, actor, reason))
+
+
+async def move_unsettled(
+    unit: UnitOfWork, rows: int, *, cadence: Cadence | None = None, after: str | None = None
+) -> Moved | None:
+    """Move up to `rows` live enrollments of `cadence`, or of any that is unsettled; None where there is none.
+
+    `after` of the last batch saves going over what it moved; without it nothing is missed either.
+    """
+    found = cadence or await cadences.next_unsettled(unit.connection)
+    if found is None:
+        return None
+    misfits = await holding.next_misfits(unit.connection, found, after=after, rows=rows)
+    if not misfits and after is None:
+        settled = await cadences.settle(unit.connection, found)
+        return Moved(found, settled=settled, superseded=not settled)
+    if not misfits:
+        return Moved(found)
+    await contacts.lock(unit.connection, [(found.company_id, contact_id) for contact_id, _ in misfits])
+    current = await cadences.share(unit.connection, found.company_id, found.cadence_id)
+    if current is None or current.status_at != found.status_at:
+        return Moved(found, superseded=True)
+    locked = await holding.lock_misfits(unit.connection, found, [enrollment_id for _, enrollment_id in misfits])
+    await apply(unit, [_decide(found, enrollment, unit) for enrollment in locked])
+    return Moved(found, len(locked), misfits[-1][0])
+
+
+def _decide(cadence: Cadence, enrollment: Enrollment, unit: UnitOfWork) -> Decision:
+    cause = Cause(actor=cadence.actor)
+    if cadence.status is CadenceStatus.ACTIVE:
+        return rule.resume(enrollment, now=unit.now, cause=cause, reason=cadence.reason)
+    return rule.pause(
+        enrollment, by=PausedBy.CADENCE, held_at=cadence.status_at, now=unit.now, cause=cause, reason=cadence.reason
+    )

@@ -1,0 +1,1 @@
+"""What operators ask for: read-only, of one company each, never locking anything."""
