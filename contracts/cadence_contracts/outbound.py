@@ -137,6 +137,7 @@ class EnrollmentPaused(EnrollmentEvent):
 
     reason: str | None = Field(default=None, description="An open set.")
     actor: str | None = None
+    next_run_at: Time | None = Field(default=None, description="Null while it is held.")
 
 
 class EnrollmentResumed(EnrollmentEvent):
@@ -168,6 +169,7 @@ class EnrollmentCancelled(EnrollmentEvent):
     )
     actor: str | None = None
     message_id: ExternalId | None = Field(default=None, description="The reply, if there was one.")
+    note: str | None = Field(default=None, description="The operator's own words, if there were any.")
 
 
 class EnrollmentCompleted(EnrollmentEvent):

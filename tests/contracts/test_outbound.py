@@ -18,10 +18,10 @@ FIELDS = {
     "cadence.enrollment.started": LOGGED | {"trigger", "leadId", "conversationId", "nextRunAt"},
     "cadence.step.executed": LOGGED | {"stepKey", "stepIndex", "sendId", "dueAt", "nextRunAt"},
     "cadence.step.skipped": LOGGED | {"stepKey", "stepIndex", "reason"},
-    "cadence.enrollment.paused": LOGGED | {"reason", "actor"},
+    "cadence.enrollment.paused": LOGGED | {"reason", "actor", "nextRunAt"},
     "cadence.enrollment.resumed": LOGGED | {"reason", "actor", "nextRunAt"},
     "cadence.enrollment.parked": LOGGED | {"reason", "detail"},
-    "cadence.enrollment.cancelled": LOGGED | {"reason", "actor", "messageId"},
+    "cadence.enrollment.cancelled": LOGGED | {"reason", "actor", "messageId", "note"},
     "cadence.enrollment.completed": LOGGED | {"tags"},
 }
 

@@ -54,8 +54,7 @@ def cancel(
         cancel_reason=reason.value,
         revision=enrollment.revision + 1,
     )
-    more = {} if note is None else {"note": note}
     event = about(
-        cancelled, CANCELLED, now, cause, reason=reason.value, actor=cause.actor, messageId=message_id, **more
+        cancelled, CANCELLED, now, cause, reason=reason.value, actor=cause.actor, messageId=message_id, note=note
     )
     return Decision(cancelled, (event,), enrollment.revision)
