@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -17,8 +17,9 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from cadence_contracts import topics
+from pydantic import SecretStr
 
+from cadence_contracts import topics
 from cadence_engine.bus.relay.names import MARK_TOPIC, PUBLISHED_TO
 from cadence_engine.bus.relay.points import OnPoint, Point, pass_by
 from cadence_engine.bus.relay.process import run
@@ -31,7 +32,7 @@ from cadence_engine.storage.connection import Connection
 PARTITIONS = 3
 BREAKABLE_RELAY = Path(__file__).parent / "breakable_relay.py"
 
-Record = ConsumerRecord[bytes | None, bytes | None]
+Record: TypeAlias = ConsumerRecord[bytes | None, bytes | None]
 
 
 def a_send(contact: str, number: int = 0, **data: Any) -> Event:
@@ -126,9 +127,7 @@ class RelayProcess:
         return await asyncio.wait_for(self.process.wait(), 30)
 
     async def frozen(self) -> None:
-        await asyncio.wait_for(
-            asyncio.to_thread(os.waitid, os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT), 30
-        )
+        await asyncio.wait_for(asyncio.to_thread(os.waitid, os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT), 30)
 
     def resume(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
@@ -145,16 +144,13 @@ class RelayProcess:
 
 @pytest.fixture
 def settings(servers: Servers, database_url: str, topic_prefix: str) -> Settings:
-    return settings_for(servers, database_url, topic_prefix)
-
-
-def settings_for(servers: Servers, database_url: str, topic_prefix: str, **more: Any) -> Settings:
     """A short lease, and few batches at a time, so that a short log makes many transactions."""
     return Settings(
-        DATABASE_URL=database_url,  # type: ignore[call-arg]
+        DATABASE_URL=database_url,
         KAFKA_BOOTSTRAP_SERVERS=servers.addresses.kafka_bootstrap_servers,
         topic_prefix=topic_prefix,
-        **({"relay_lease": 1.0, "relay_batches": 2} | more),
+        relay_lease=1.0,
+        relay_batches=2,
     )
 
 
@@ -218,6 +214,11 @@ async def publish_all(log: Log, settings: Settings | None = None) -> None:
         await until(log.is_published)
 
 
+async def run_until_it_ends(settings: Settings) -> None:
+    """Run a relay that ends by itself, and raise what it raises."""
+    await asyncio.wait_for(run(settings, asyncio.Event()), 30)
+
+
 StartRelay = Callable[..., Awaitable[RelayProcess]]
 
 
@@ -253,13 +254,23 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def copy_database(servers: Servers, database_url: str) -> str:
-    """The URL of a copy, as a backup taken now and restored later would be."""
-    name = f"cadence_copy_{uuid4().hex[:12]}"
+BackUp = Callable[[Settings], Awaitable[Settings]]
+
+
+@pytest_asyncio.fixture
+async def back_up(servers: Servers) -> AsyncIterator[BackUp]:
+    """Copy a database that nobody is connected to; the settings with which the copy is used as if it were restored."""
+    copies: list[str] = []
     connection = await asyncpg.connect(servers.addresses.database_url)
-    try:
-        original = database_url.rsplit("/", 1)[1]
+
+    async def copy(settings: Settings) -> Settings:
+        url = settings.database_url.get_secret_value()
+        original, name = url.rsplit("/", 1)[1], f"cadence_copy_{uuid4().hex[:12]}"
         await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{original}"')
-    finally:
-        await connection.close()
-    return database_url.replace(original, name)
+        copies.append(name)
+        return settings.model_copy(update={"database_url": SecretStr(url.replace(original, name))})
+
+    yield copy
+    for name in copies:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()

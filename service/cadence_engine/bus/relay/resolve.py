@@ -29,7 +29,7 @@ class Trust(StrEnum):
     DATABASE = "database"
     """Publish all that the database holds as unpublished: nothing is missing, something may be there twice."""
     KAFKA = "kafka"
-    """What is not newer than the mark's batches counts as published: nothing is twice there, something may be missing."""
+    """What is not newer than the mark's batches counts as published: nothing is twice, something may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
