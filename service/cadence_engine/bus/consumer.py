@@ -50,8 +50,8 @@ POLL_MS: Final = 500
 GATE_POLL_MS: Final = 100
 """A page of transaction markers alone is noticed only when a poll ends empty: the watermark waits for it."""
 
-HANDLER_GRACE: Final = 6.0
-STOP_WITHIN: Final = 8.0
+HANDLER_GRACE: Final = 5.0
+STOP_WITHIN: Final = 6.0
 CLOSE_WITHIN: Final = 0.5
 START_LOOK_SECONDS: Final = 0.1
 READINESS_EVERY: Final = 1.0

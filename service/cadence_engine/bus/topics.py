@@ -1,5 +1,6 @@
 """The topics that this deployment needs: their names, how they are made, and what is wrong with those there are."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -24,6 +25,7 @@ DEAD_LETTER_BYTES: Final = 12 * 1024 * 1024
 
 REQUEST_TIMEOUT_MS: Final = 5_000
 CREATE_TIMEOUT_MS: Final = 30_000
+LOOK_AGAIN_SECONDS: Final = 0.05
 
 
 class TopicsMissing(Exception):  # noqa: N818  # the names are the message
@@ -55,7 +57,8 @@ def outbound(settings: Settings) -> tuple[str, ...]:
 async def create_topics(settings: Settings, *, partitions: int = 6, replication: int = -1) -> list[str]:
     """Make the topics that do not exist yet; answers their names. Those that exist are left as they are.
 
-    `replication` -1 is the broker's default. Raises aiokafka.errors.KafkaError where the broker refuses.
+    `replication` -1 is the broker's default. Raises aiokafka.errors.KafkaError where the broker refuses, and
+    TimeoutError where it takes too long.
     """
     wanted = {topic.name: topic for topic in _specifications(settings, partitions, replication)}
     async with admin(settings, request_timeout_ms=CREATE_TIMEOUT_MS) as client:
@@ -67,6 +70,9 @@ async def create_topics(settings: Settings, *, partitions: int = 6, replication:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:  # another did it just now
                 raise error(f"topic {name}: {explained[0] if explained else error.description}")
+        async with asyncio.timeout(CREATE_TIMEOUT_MS / 1000):  # every broker is to know them, not the controller alone
+            while await _absent(client, list(wanted)):  # noqa: ASYNC110  # nobody tells us
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
     return [topic.name for topic in absent]
 
 
@@ -113,8 +119,9 @@ async def admin(
 
 
 async def _absent(client: AIOKafkaAdminClient, names: Sequence[str]) -> list[str]:
-    there = {topic["topic"] for topic in await client.describe_topics(list(names)) if not topic["error_code"]}
-    return [name for name in names if name not in there]
+    there = await client.describe_topics(list(names))
+    whole = {topic["topic"] for topic in there if not topic["error_code"] and topic["partitions"]}
+    return [name for name in names if name not in whole]
 
 
 def _specifications(settings: Settings, partitions: int, replication: int) -> list[NewTopic]:

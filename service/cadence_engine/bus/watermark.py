@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Self
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import for_code
+from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 
 from cadence_engine.bus import topics
 from cadence_engine.bus.backoff import Backoff, sleep_unless
@@ -94,8 +94,8 @@ class LogEnds:
         """The end offset of every partition that exists now. Raises aiokafka.errors.KafkaError."""
         partitions = [
             TopicPartition(topic, partition)
-            for topic, count in (await self._partitions()).items()
-            for partition in count
+            for topic, numbers in (await self._partitions()).items()
+            for partition in numbers
         ]
         return {(tp.topic, tp.partition): end for tp, end in (await self._consumer.end_offsets(partitions)).items()}
 
@@ -104,6 +104,8 @@ class LogEnds:
         for topic in await self._admin.describe_topics(list(self._topics)):
             if topic["error_code"]:
                 raise for_code(topic["error_code"])(topic["topic"])
+            if not topic["partitions"]:
+                raise UnknownTopicOrPartitionError(topic["topic"])
             found[topic["topic"]] = [partition["partition"] for partition in topic["partitions"]]
         return found
 
