@@ -121,6 +121,21 @@ async def test_reentry_after_a_time_counts_from_the_end_of_the_last_passage(stag
     assert isinstance(await stage.enroll(cadence, "ana", triggered_at=now + timedelta(minutes=61)), Enrolled)
 
 
+async def test_reentry_counts_from_the_newest_passage(stage: Stage) -> None:
+    rule = Reentry(ReentryRule.AFTER, Wait(exact=timedelta(hours=1)))
+    cadence = await stage.publish(definition(trigger="api", reentry=rule, waits=[Wait()]))
+    await stage.hears("contact.created", contactId="ana", phone="+5511999990000")
+    await stage.enroll(cadence, "ana")
+    await stage.run_due()
+    await stage.pool.execute(
+        "UPDATE cadence_enrollments SET started_at = started_at - '1d'::interval, ended_at = ended_at - '1d'::interval"
+    )
+    await stage.enroll(cadence, "ana")
+    await stage.run_due()
+    assert await stage.statuses() == ["completed", "completed"]
+    assert await stage.enroll(cadence, "ana") == Refused(Refusal.REENTRY)
+
+
 async def test_an_opted_out_contact_is_refused_until_it_resumes(stage: Stage) -> None:
     await stage.publish(definition(trigger="purchase.completed"))
     await stage.hears("contact.preferences.changed", contactId="ana", marketing="stop")

@@ -41,8 +41,7 @@ async def test_a_reply_that_waits_for_a_step_under_way_is_logged_behind_it(stage
 
 
 async def _somebody_waits_for_a_lock(stage: Stage) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     async with asyncio.timeout(5):
-        while not await stage.pool.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        ):
-            await asyncio.sleep(0)
+        while not await stage.pool.fetchval(waiting):
+            pass
