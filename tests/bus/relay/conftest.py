@@ -16,13 +16,14 @@ import orjson
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from pydantic import SecretStr
 
 from cadence_contracts import topics
-from cadence_engine.bus.relay.names import MARK_TOPIC, PUBLISHED_TO
+from cadence_engine.bus.relay.names import PUBLISHED_TO
 from cadence_engine.bus.relay.points import OnPoint, Point, pass_by
 from cadence_engine.bus.relay.process import run
+from cadence_engine.bus.topics import RELAY, admin
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.domain.events import SEND_REQUESTED, Event
 from cadence_engine.settings import Settings
@@ -170,23 +171,21 @@ async def road(settings: Settings, topic_configs: TopicConfigs) -> Road:
 
 
 async def make_topics(settings: Settings, configs: TopicConfigs) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.create_topics(
+    async with admin(settings) as client:
+        await client.create_topics(
             [
                 NewTopic(settings.topic(name), PARTITIONS, 1, topic_configs=configs.get(name, {}))
-                for name in (*PUBLISHED_TO, MARK_TOPIC)
+                for name in (*PUBLISHED_TO, RELAY)
             ]
         )
-    finally:
-        await admin.close()
 
 
 @asynccontextmanager
 async def log_of(settings: Settings) -> AsyncIterator[Log]:
     pool = await database.connect(settings.database_url.get_secret_value(), process="test", size=1)
     async with pool, pool.acquire() as connection:
+        # A test may hold a transaction open for as long as the other side takes.
+        await connection.execute("SET idle_in_transaction_session_timeout = 0; SET lock_timeout = 0")
         yield Log(settings, connection)
 
 

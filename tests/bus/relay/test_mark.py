@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.bus.relay.conftest import Log, Road, publish_all, relay, until
 
-from cadence_engine.bus.relay import kafka
+from cadence_engine.bus import topics
 from cadence_engine.bus.relay.mark import METADATA_CHARACTERS, Mark, UnreadableMark, chain, fitting
 from cadence_engine.settings import Settings
 
@@ -74,8 +74,8 @@ async def has_commits(settings: Settings, count: int) -> bool:
 
 async def commits_of_the_mark(settings: Settings) -> int:
     """How many offsets of the relay's group were ever committed: read from Kafka's own topic of them."""
-    async with kafka.admin(settings) as admin:
-        [topic] = await admin.describe_topics([OFFSETS_TOPIC])
+    async with topics.admin(settings) as client:
+        [topic] = await client.describe_topics([OFFSETS_TOPIC])
     partitions = [TopicPartition(OFFSETS_TOPIC, number) for number in range(len(topic["partitions"]))]
     consumer: AIOKafkaConsumer[bytes, bytes] = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,

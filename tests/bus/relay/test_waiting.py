@@ -14,7 +14,7 @@ async def test_missing_topics_are_named_and_waited_for(log: Log, settings: Setti
     readiness = Readiness()
     await log.write_sends(batches=1)
     async with relay(settings, readiness=readiness):
-        await until_said(readiness, f"no topic {topic_prefix}whatsapp.outbound, ")
+        await until_said(readiness, f"topics are missing: {topic_prefix}whatsapp.outbound, ")
         await make_topics(settings, {})
         await until(log.is_published)
         assert readiness.ready

@@ -18,13 +18,6 @@ class HistoryMismatch(RelayError):  # noqa: N818  # it names what was found
         )
 
 
-class TopicsMissing(RelayError):  # noqa: N818  # it names what was found
-    """Kafka does not have the topics yet."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(f"Kafka has no topic {', '.join(names)}: create what is missing, the relay waits for it")
-
-
 class LeaseTaken(RelayError):  # noqa: N818  # it names what was found
     """Another process leads."""
 

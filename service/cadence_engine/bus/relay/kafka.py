@@ -1,7 +1,6 @@
-"""What the relay asks of Kafka beside publishing: whether its topics are there, how much they take, and the mark."""
+"""What the relay asks of Kafka beside publishing: how large a record each topic takes, and the mark."""
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -9,34 +8,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from cadence_engine.bus.relay import names
-from cadence_engine.bus.relay.errors import TopicsMissing
 from cadence_engine.bus.relay.mark import Mark
 from cadence_engine.settings import Settings
 
-ANSWER_WITHIN_MS: Final = 5000
 MAX_MESSAGE_BYTES: Final = "max.message.bytes"
 BROKER_DEFAULT_BYTES: Final = 1_048_588
-
-
-@asynccontextmanager
-async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A connected client. Raises KafkaError where no broker answers."""
-    client = AIOKafkaAdminClient(
-        bootstrap_servers=settings.kafka_bootstrap_servers, request_timeout_ms=ANSWER_WITHIN_MS
-    )
-    try:
-        await client.start()
-        yield client
-    finally:
-        await client.close()
-
-
-async def check_topics(client: AIOKafkaAdminClient, settings: Settings) -> None:
-    """Raises TopicsMissing: committing an offset on a missing topic would hang for ever instead."""
-    wanted = [settings.topic(name) for name in (*names.PUBLISHED_TO, names.MARK_TOPIC)]
-    found = {topic["topic"] for topic in await client.describe_topics(wanted) if topic["partitions"]}
-    if missing := [name for name in wanted if name not in found]:
-        raise TopicsMissing(missing)
+BATCH_BYTES: Final = 512 * 1024
 
 
 async def largest_records(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, int]:
@@ -68,4 +45,4 @@ async def read_mark(client: AIOKafkaAdminClient, settings: Settings) -> Mark | N
 
 def batch_bytes(limits: Collection[int]) -> int:
     """How large a batch of records may become so that every topic takes it."""
-    return min(512 * 1024, *limits)
+    return min(BATCH_BYTES, *limits)

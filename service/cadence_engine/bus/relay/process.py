@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import structlog
 
+from cadence_engine.bus import topics
 from cadence_engine.bus.relay import kafka
 from cadence_engine.bus.relay.errors import HistoryMismatch
 from cadence_engine.bus.relay.mark import UnreadableMark
@@ -26,7 +27,7 @@ from cadence_engine.storage import relay as storage
 from cadence_engine.storage.connection import Connection
 from cadence_engine.telemetry import describe
 
-STOP_WITHIN: Final = 8.0
+STOP_WITHIN: Final = PUBLISH_WITHIN + 1
 STAND_BY_POLL: Final = 0.25
 FAILURES_TO_RETIRE: Final = 3
 """So many in a row, and another replica may try: what fails may be this one's own network."""
@@ -52,12 +53,15 @@ async def run(
     relay = Relay(settings, stop, readiness or Readiness(), on_point, repeat_mark_every)
     serving = asyncio.create_task(relay.serve())
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.wait({serving}, timeout=STOP_WITHIN)
-    stopping.cancel()
-    # Cancelling in the midst of a transaction is nothing worse than a kill: the mark tells the next term.
-    if serving.cancel():
-        log.warning("relay_stopped_by_force", seconds=STOP_WITHIN)
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving}, timeout=STOP_WITHIN)
+    finally:
+        stopping.cancel()
+        # In the midst of a transaction this is nothing worse than a kill: the mark tells the next term.
+        cut_off = serving.cancel()
+    if cut_off:
+        log.warning("relay_cut_off", after_seconds=STOP_WITHIN)
         await asyncio.wait({serving}, timeout=1)
     else:
         serving.result()
@@ -147,8 +151,9 @@ class Relay:
 
     async def _lead(self, connection: Connection) -> None:
         """One term: returns when told to stop, when somebody else leads, or when the producer is to be replaced."""
-        async with kafka.admin(self._settings) as admin:
-            await kafka.check_topics(admin, self._settings)
+        # Committing an offset on a topic that is not there would hang for ever.
+        await topics.check(self._settings, topics.outbound(self._settings))
+        async with topics.admin(self._settings) as admin:
             limits = await kafka.largest_records(admin, self._settings)
             async with publisher(self._settings, batch_bytes=kafka.batch_bytes(limits.values())) as producer:
                 await self._on_point(Point.PRODUCER_STARTED)

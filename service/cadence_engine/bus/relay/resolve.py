@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+from cadence_engine.bus import topics
 from cadence_engine.bus.relay import kafka
 from cadence_engine.bus.relay.errors import HistoryMismatch, LeaseTaken, RelayError
 from cadence_engine.bus.relay.mark import Mark, UnreadableMark
@@ -58,9 +59,9 @@ async def resolve(settings: Settings, trust: Trust | None = None) -> Picture:
         await database.connect(settings.database_url.get_secret_value(), process="relay resolve", size=1) as pool,
         pool.acquire() as connection,
         _alone(connection, settings),
-        kafka.admin(settings) as admin,
+        topics.admin(settings) as admin,
     ):
-        await kafka.check_topics(admin, settings)
+        await topics.check(settings, topics.outbound(settings))
         limits = await kafka.largest_records(admin, settings)
         async with publisher(settings, batch_bytes=kafka.batch_bytes(limits.values())) as producer:
             picture = await _look(connection, admin, settings)
