@@ -41,6 +41,7 @@ class Process:
     settings: Settings
     policy: Policy
     pool: Pool
+    """Opened, and grown only when used; a process may have another of its own."""
     stop: asyncio.Event
     """Set on SIGTERM or SIGINT: end soon, but leave no transaction half done."""
     readiness: Readiness
@@ -124,7 +125,7 @@ async def _work(main: Main, process: Process) -> int:
     return FAILED
 
 
-async def _connect(name: str, settings: Settings, stop: asyncio.Event, readiness: Readiness) -> Pool | None:
+async def _connect(name: str, settings: Settings, stop: asyncio.Event, readiness: Readiness) -> "Pool | None":
     """The pool, as soon as the server answers; None when told to stop before."""
     failures = 0
     while not stop.is_set():

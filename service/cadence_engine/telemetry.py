@@ -3,6 +3,7 @@
 Our own lines and those of the libraries (aiokafka, faststream, arq, asyncpg) take the same road.
 """
 
+import json
 import logging
 import re
 import sys
@@ -53,7 +54,6 @@ def configure(process: str, level: str = "info", *, readable: bool = False) -> N
                 _explain_error,
                 *(_readable() if readable and sys.stdout.isatty() else _json()),
             ],
-            keep_exc_info=True,
         )
     )
     handler.addFilter(_without_values)
@@ -164,8 +164,6 @@ def _add_process(process: str) -> structlog.typing.Processor:
 def _tell_origin(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Our own layers below this one log by the standard library: the message is their action, `extra` its fields."""
     record = event["_record"]
-    if record.exc_info:
-        event["exc_info"] = record.exc_info
     if record.name.startswith(OURS):
         return with_extra(_, __, event)
     event["logger"] = record.name
@@ -185,7 +183,10 @@ def _json() -> list[structlog.typing.Processor]:
 
 
 def _to_json(event: EventDict, **_: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # such as an integer beyond 64 bits: rare, but the line must not be lost
+        return json.dumps(event, default=str, skipkeys=True)
 
 
 def _readable() -> list[structlog.typing.Processor]:

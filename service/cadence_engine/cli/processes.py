@@ -10,42 +10,37 @@ def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command()(consumer)
     app.command()(worker)
-    app.command()(relay)
     app.command()(migrate)
 
 
 def consumer() -> None:
     """Apply the records of the inbound topics: enroll, cancel, project. Scale by partitions."""
-    from cadence_engine.bus import consumer as bus_consumer
+    from cadence_engine.bus.consumer import run
+    from cadence_engine.handlers.page import apply_page
     from cadence_engine.scheduling.wakeups import Hints
 
     async def main(process: Process) -> None:
         async with Hints(process.settings, process.readiness) as hints:
-            await bus_consumer.run(
-                process.settings, process.policy, process.pool, process.stop, process.readiness, hints.wake
+            await run(
+                process.settings,
+                process.stop,
+                apply=apply_page,
+                policy=process.policy,
+                wake=hints.wake,
+                readiness=process.readiness,
             )
 
-    _end_as(bootstrap.run_process("consumer", main, settings.load()))
+    raise typer.Exit(bootstrap.run_process("consumer", main, settings.load()))
 
 
 def worker() -> None:
     """Run due steps, detect silent contacts, keep house. Any number side by side."""
-    from cadence_engine.scheduling import worker as scheduling_worker
+    from cadence_engine.scheduling.worker import run
 
     async def main(process: Process) -> None:
-        await scheduling_worker.run(process.settings, process.policy, process.pool, process.stop, process.readiness)
+        await run(process.settings, process.policy, process.pool, process.stop, process.readiness)
 
-    _end_as(bootstrap.run_process("worker", main, settings.load()))
-
-
-def relay() -> None:
-    """Publish the log to Kafka, each event exactly once. One is active, further ones stand by."""
-    from cadence_engine.bus import relay as bus_relay
-
-    async def main(process: Process) -> None:
-        await bus_relay.run(process.settings, process.pool, process.stop, process.readiness)
-
-    _end_as(bootstrap.run_process("relay", main, settings.load()))
+    raise typer.Exit(bootstrap.run_process("worker", main, settings.load()))
 
 
 def migrate() -> None:
@@ -55,10 +50,6 @@ def migrate() -> None:
 
     async def main(process: Process) -> None:
         await apply_migrations(process.settings.database_url.get_secret_value())
-        await database.run(process.pool, lambda unit: partitions.make_ahead(unit.connection))
+        await database.run(process.pool, lambda unit: partitions.make_ahead(unit.connection, today_too=True))
 
-    _end_as(bootstrap.run_process("migrate", main, settings.load(), needs_schema=False))
-
-
-def _end_as(code: int) -> None:
-    raise typer.Exit(code)
+    raise typer.Exit(bootstrap.run_process("migrate", main, settings.load(), needs_schema=False))

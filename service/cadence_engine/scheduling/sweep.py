@@ -22,14 +22,14 @@ class Sweep:
 
     def __init__(self, pool: Pool, policy: Policy, wake: Wake, readiness: Readiness) -> None:
         self._pool = pool
-        self._policy = policy
+        self.policy = policy
         self._wake = wake
         self._readiness = readiness
         self._held: str | None = None
 
     async def run_once(self) -> bool:
         """One batch; True while batches are full."""
-        ran, wake_at = await database.run(self._pool, lambda unit: run_due_steps(unit, self._policy))
+        ran, wake_at = await database.run(self._pool, lambda unit: run_due_steps(unit, self.policy))
         await self._wake(wake_at)
         self._say(ran.held)
         return ran.full

@@ -45,11 +45,13 @@ async def tick(
 ) -> None:
     """Call `run_once` every `every` seconds, a little more or less, until `stop` is set. Never raises.
 
-    What `run_once` raises is logged and tried again after the backoff. Meanwhile the process is not ready, or, where
-    the loop is not `essential`, degraded. A `run_once` under way is never cancelled: it may be inside a transaction.
+    What `run_once` raises is logged and tried again after the backoff. Meanwhile, and until it has run once, the process
+    is not ready, or, where the loop is not `essential`, degraded. A `run_once` under way is never cancelled: it may be inside a transaction.
     """
     loop = asyncio.get_running_loop()
     failures, last_error = 0, ""
+    trouble = readiness.block if essential else readiness.degrade
+    trouble(name, "has not run yet")
     while not stop.is_set():
         began = loop.time()
         try:
@@ -66,7 +68,7 @@ async def tick(
                 **({"error": told} if told == last_error else {"exc_info": error}),
             )
             last_error = told
-            (readiness.block if essential else readiness.degrade)(name, told)
+            trouble(name, told)
         else:
             if failures:
                 log.info("loop_recovered", loop=name, failures=failures)

@@ -7,11 +7,13 @@ from cadence_engine.handlers.cadence_status import move_unsettled
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.scheduling.sweep import Wake
 from cadence_engine.storage import database, inbox, partitions
+from cadence_engine.storage.cadences import Cadence
 from cadence_engine.storage.connection import Pool
 
 log = structlog.stdlib.get_logger("cadence_engine.upkeep")
 
 ROWS_AT_ONCE = 1000
+NOTHING_MOVING = (None, None)
 
 
 class Upkeep:
@@ -21,6 +23,7 @@ class Upkeep:
         self._pool = pool
         self._policy = policy
         self._wake = wake
+        self._moving: tuple[Cadence | None, str | None] = NOTHING_MOVING
 
     async def recheck_parked(self) -> bool:
         """Parked enrollments whose facts changed by a race that nobody saw."""
@@ -32,9 +35,13 @@ class Upkeep:
 
     async def settle_cadences(self) -> bool:
         """Live rows of a cadence that was paused or resumed, when its operator's command did not end."""
-        moved, wake_at = await database.run(self._pool, lambda unit: move_unsettled(unit, ROWS_AT_ONCE))
+        cadence, after = self._moving
+        moved, wake_at = await database.run(
+            self._pool, lambda unit: move_unsettled(unit, ROWS_AT_ONCE, cadence=cadence, after=after)
+        )
         await self._wake(wake_at)
-        return bool(moved)
+        self._moving = (moved.cadence, moved.after) if moved and moved.after else NOTHING_MOVING
+        return moved is not None
 
     async def forget_inbox(self) -> bool:
         """Ids of records older than the topics keep them."""

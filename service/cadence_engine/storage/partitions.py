@@ -16,26 +16,23 @@ ALTER TABLE cadence_events ATTACH PARTITION cadence_events_{day:%Y%m%d}
 # A day that has rows in the default partition can have none of its own any more.
 MISSING = """
 SELECT day::date
-FROM generate_series(date_trunc('day', now()), date_trunc('day', now()) + $1, '1 day') AS day
+FROM generate_series(date_trunc('day', now()) + $1, date_trunc('day', now()) + $2, '1 day') AS day
 WHERE to_regclass('cadence_events_' || to_char(day, 'YYYYMMDD')) IS NULL
   AND NOT EXISTS (SELECT FROM cadence_events_default WHERE logged_at >= day AND logged_at < day + interval '1 day')
 ORDER BY day
 """
 
 
-async def make_ahead(connection: Connection, days: int = DAYS_AHEAD) -> list[date]:
-    """Make the partitions that today and the next `days` days lack (days of UTC); answers which were made.
+async def make_ahead(connection: Connection, *, today_too: bool = False) -> list[date]:
+    """Make the partitions that the next days lack (days of UTC); answers which were made.
 
-    To be called in a transaction. Makes none while another process is at it.
+    To be called in a transaction. Makes none while another process is at it. `today_too` is for when nobody appends to
+    the log yet: PostgreSQL refuses an event that was on its way to the default partition while its day is attached.
     """
     if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", MAKING_PARTITIONS):
         return []
-    missing = [row[0] for row in await connection.fetch(MISSING, timedelta(days=days))]
+    first = timedelta() if today_too else timedelta(days=1)
+    missing = [row[0] for row in await connection.fetch(MISSING, first, timedelta(days=DAYS_AHEAD))]
     for day in missing:
         await connection.execute(MAKE.format(day=day, next_day=day + timedelta(days=1)))
     return missing
-
-
-async def rows_in_default(connection: Connection) -> bool:
-    """Whether the default partition holds events: partitions were not made in time."""
-    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM cadence_events_default)"))

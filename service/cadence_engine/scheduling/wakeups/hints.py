@@ -41,7 +41,7 @@ class Hints:
         Never raises, and takes a second at most: without Redis the sweep does the same, later.
         """
         buckets = buckets_to_wake(moments, datetime.now(UTC))
-        if buckets and self._may_ask():
+        if (buckets or self._lost) and self._may_ask():
             await self._ask(self._enqueue_missing(buckets))
 
     async def call_sibling(self, bucket: int, number: int) -> None:
@@ -63,6 +63,9 @@ class Hints:
             self._say_restored()
 
     async def _enqueue_missing(self, buckets: list[int]) -> None:
+        if not buckets:
+            await self._redis.ping()
+            return
         ids = [road.job_id(self._settings, bucket) for bucket in buckets]
         scores = await self._redis.zmscore(road.queue_name(self._settings), ids)
         for bucket, score in zip(buckets, scores, strict=True):

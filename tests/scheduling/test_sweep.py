@@ -1,0 +1,66 @@
+"""The sweep needs Postgres alone, finds whatever is overdue, and says why it waits."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from structlog.testing import capture_logs
+from tests.scheduling.conftest import Desk
+
+from cadence_engine.health import Readiness
+from cadence_engine.scheduling.sweep import Sweep
+
+road_is_clear = pytest.mark.usefixtures("road_is_clear")
+
+
+async def test_before_the_consumer_ever_ran_steps_are_held(desk: Desk) -> None:
+    await desk.due(1, after=timedelta(minutes=-10))
+    readiness = Readiness()
+    await _sweep(desk, readiness).run_once()
+    assert readiness.degraded == {"steps": "held: replies_behind"}
+    assert await desk.sent() == 0
+
+
+@road_is_clear
+async def test_everything_overdue_runs_batch_by_batch(desk: Desk) -> None:
+    await desk.due(25, after=timedelta(minutes=-10))
+    sweep = _sweep(desk, Readiness(), claim_rows=10)
+    assert [await sweep.run_once() for _ in range(3)] == [True, True, False]
+    assert await desk.sent() == 25
+    assert await sweep.run_once() is False
+    assert await desk.sent() == 25
+
+
+@road_is_clear
+async def test_what_is_not_due_stays(desk: Desk) -> None:
+    await desk.due(1, after=timedelta(minutes=1))
+    await _sweep(desk, Readiness()).run_once()
+    assert await desk.sent() == 0
+
+
+@road_is_clear
+async def test_a_held_gate_is_told_once_with_its_reason_and_once_that_it_is_over(desk: Desk) -> None:
+    await desk.due(1, after=timedelta(minutes=-10))
+    readiness = Readiness()
+    sweep = _sweep(desk, readiness, gate_max_lag=timedelta())  # no watermark is ever near enough
+    with capture_logs() as logs:
+        for _ in range(3):
+            await sweep.run_once()
+    assert [(line["event"], line["reason"]) for line in logs] == [("steps_held", "replies_behind")]
+    assert readiness.ready
+    assert readiness.degraded == {"steps": "held: replies_behind"}
+    assert await desk.sent() == 0
+
+    sweep.policy = desk.stage.policy
+    with capture_logs() as logs:
+        for _ in range(3):
+            await sweep.run_once()
+    assert [line["event"] for line in logs] == ["steps_resumed"]
+    assert readiness.degraded == {}
+    assert await desk.sent() == 1
+
+
+def _sweep(desk: Desk, readiness: Readiness, **changed: object) -> Sweep:
+    async def nobody(_: object) -> None: ...
+
+    return Sweep(desk.pool, replace(desk.stage.policy, **changed), nobody, readiness)  # type: ignore[arg-type]

@@ -1,0 +1,80 @@
+"""What is kept in order without anybody asking."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.scheduling.conftest import Desk
+
+from cadence_engine.scheduling.upkeep import ROWS_AT_ONCE, Upkeep
+from cadence_engine.storage import partitions
+
+PARTITIONS = """
+    SELECT relid::text FROM pg_partition_tree('cadence_events')
+    WHERE isleaf AND relid::text NOT LIKE '%default' ORDER BY 1
+"""
+
+
+@pytest.fixture
+def upkeep(desk: Desk) -> Upkeep:
+    async def nobody(_: object) -> None: ...
+
+    return Upkeep(desk.pool, desk.stage.policy, nobody)
+
+
+async def test_the_log_has_its_days_ahead_and_events_land_in_their_own(desk: Desk, upkeep: Upkeep) -> None:
+    today = (await desk.stage.now()).date()
+    days = [today + timedelta(days=n) for n in range(partitions.DAYS_AHEAD + 1)]
+    async with desk.pool.acquire() as connection, connection.transaction():
+        await partitions.make_ahead(connection, today_too=True)
+    await desk.pool.execute(f"DROP TABLE cadence_events_{days[-1]:%Y%m%d}")  # as if a day had passed
+
+    for _ in range(2):
+        await upkeep.make_partitions()
+
+    made = [row[0] for row in await desk.pool.fetch(PARTITIONS)]
+    assert made == [f"cadence_events_{day:%Y%m%d}" for day in days]
+    await desk.due(3, after=timedelta(minutes=-1))
+    await desk.stage.run_due()
+    landed = await desk.pool.fetch("SELECT DISTINCT tableoid::regclass::text FROM cadence_events")
+    assert {row[0] for row in landed} <= {f"cadence_events_{day:%Y%m%d}" for day in days}
+
+
+@pytest.mark.parametrize("today_too", [False, True])
+async def test_a_day_that_began_without_a_partition_stays_as_it_is_and_later_ones_are_made(
+    desk: Desk, today_too: bool
+) -> None:
+    await desk.due(3, after=timedelta(minutes=-1))
+    await desk.stage.run_due()
+    events = await desk.pool.fetchval("SELECT count(*) FROM cadence_events")
+
+    async with desk.pool.acquire() as connection, connection.transaction():
+        await partitions.make_ahead(connection, today_too=today_too)
+
+    assert len(await desk.pool.fetch(PARTITIONS)) == partitions.DAYS_AHEAD
+    assert await desk.pool.fetchval("SELECT count(*) FROM cadence_events_default") == events > 0
+
+
+async def test_workers_beside_each_other_make_partitions_once(desk: Desk) -> None:
+    async with desk.pool.acquire() as one, desk.pool.acquire() as other, one.transaction():
+        assert await partitions.make_ahead(one)
+        async with other.transaction():
+            assert await partitions.make_ahead(other) == []
+
+
+async def test_old_ids_are_forgotten_in_portions_and_fresh_ones_kept(desk: Desk, upkeep: Upkeep) -> None:
+    old = datetime.now(UTC) - desk.stage.policy.inbox_memory - timedelta(hours=1)
+    await desk.pool.execute(
+        "INSERT INTO inbox SELECT '/crm', n::text, $1 FROM generate_series(1, $2::int) AS n", old, ROWS_AT_ONCE + 5
+    )
+    await desk.pool.execute("INSERT INTO inbox VALUES ('/crm', 'fresh', now())")
+    assert [await upkeep.forget_inbox() for _ in range(2)] == [True, False]
+    assert [row["event_id"] for row in await desk.pool.fetch("SELECT event_id FROM inbox")] == ["fresh"]
+
+
+async def test_a_pause_that_its_operator_left_half_done_is_settled(desk: Desk, upkeep: Upkeep) -> None:
+    await desk.due(3, after=timedelta(minutes=5))
+    await desk.pool.execute("UPDATE cadences SET status = 'paused', settled = false, status_at = now()")
+    while await upkeep.settle_cadences():
+        pass
+    assert await desk.pool.fetchval("SELECT settled FROM cadences")
+    assert {row[0] for row in await desk.pool.fetch("SELECT status FROM cadence_enrollments")} == {"paused"}
