@@ -108,6 +108,8 @@ def _watch(server: "subprocess.Popen[bytes]", events: int, parent: int) -> bool:
 
 
 def _stop(server: "subprocess.Popen[bytes]", order: Order) -> None:
+    if server.poll() is not None:  # its pid may be another's by now
+        return
     processes = process_tree(server.pid)
     # A frozen process would not hear the stop signal.
     signal_all(processes, signal.SIGCONT)

@@ -49,9 +49,7 @@ SETTINGS = {
 class Postgres(Server):
     name: ClassVar[str] = "PostgreSQL"
     variable: ClassVar[str] = "DATABASE_URL"
-    environment: ClassVar[Mapping[str, str]] = {
-        "LC_ALL": "C"
-    }  # without it macOS starts threads in it, which it refuses
+    environment: Mapping[str, str] = {"LC_ALL": "C"}  # without it macOS starts threads in it, which it refuses
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the sessions, writes a checkpoint
 
     def __init__(self, directory: Path) -> None:

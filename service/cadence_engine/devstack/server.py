@@ -27,7 +27,7 @@ class Server(ABC):
     name: ClassVar[str]
     variable: ClassVar[str]
     """The environment variable by which a user names a server of their own instead."""
-    environment: ClassVar[Mapping[str, str]] = {}
+    environment: Mapping[str, str] = {}
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     grace_seconds: ClassVar[float] = 10.0
     ready_within_seconds: ClassVar[float] = 60.0
