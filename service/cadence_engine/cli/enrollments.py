@@ -230,5 +230,5 @@ def _why(enrollment: Enrollment) -> str | None:
 
 
 def _instant(watermark: datetime) -> datetime | None:
-    # asyncpg reads -infinity, which stands until the first reading, as the smallest of all dates.
-    return watermark if watermark.year > 1 else None
+    # The epoch stands until the first reading.
+    return watermark if watermark.timestamp() > 0 else None

@@ -234,7 +234,7 @@ CREATE TABLE reply_gate (                                -- one row
     one        boolean PRIMARY KEY DEFAULT true CHECK (one),
     watermark  timestamptz NOT NULL                      -- every stopping record acknowledged up to here is applied
 );
-INSERT INTO reply_gate (watermark) VALUES ('-infinity');
+INSERT INTO reply_gate (watermark) VALUES ('epoch');
 
 CREATE TABLE relay_state (                               -- one row
     one          boolean PRIMARY KEY DEFAULT true CHECK (one),
