@@ -23,6 +23,7 @@ APPEND_TIME: Final = "LogAppendTime"
 DEAD_LETTER_BYTES: Final = 12 * 1024 * 1024
 """A record as large as a topic accepts does not fit again with our headers, nor compressed once it is unpacked."""
 
+BROKERS_DEFAULT: Final = -1
 REQUEST_TIMEOUT_MS: Final = 5_000
 CREATE_TIMEOUT_MS: Final = 30_000
 LOOK_AGAIN_SECONDS: Final = 0.05
@@ -131,6 +132,13 @@ def _specifications(settings: Settings, partitions: int, replication: int) -> li
     by_name[settings.topic(topics.DEAD_LETTERS)] = (partitions, {"max.message.bytes": str(DEAD_LETTER_BYTES)})
     by_name[settings.topic(RELAY)] = (1, {})
     return [
-        NewTopic(name=name, num_partitions=count, replication_factor=replication, topic_configs=configuration)
+        NewTopic(
+            name=name,
+            num_partitions=count,
+            replication_factor=replication,
+            # aiokafka refuses the broker's default, -1, without them; empty ones are not sent.
+            replica_assignments={} if replication == BROKERS_DEFAULT else None,
+            topic_configs=configuration,
+        )
         for name, (count, configuration) in by_name.items()
     ]
