@@ -165,7 +165,7 @@ async def road(servers: Servers, database_url: str, topic_prefix: str) -> AsyncI
         KAFKA_BOOTSTRAP_SERVERS=servers.addresses.kafka_bootstrap_servers,
         topic_prefix=topic_prefix,
         trigger_topics=("demo.booked",),
-        session_timeout=1.5,
+        session_timeout=3,
     )
     await topics.create_topics(settings, partitions=PARTITIONS, replication=1)
     pool = await database.connect(database_url, process="test", size=4)

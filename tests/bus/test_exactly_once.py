@@ -1,7 +1,10 @@
 """Every record is applied, and once, whatever ends a consumer or takes back a transaction."""
 
 import asyncio
+import os
+import sys
 from datetime import UTC, datetime
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -31,8 +34,47 @@ async def test_a_killed_consumer_is_followed_from_the_stored_offset(road: Road) 
     await eventually(road.effects, lambda seen: len(seen) >= 6)
     await first.kill()
     sent += [await road.send(a_reply(), partition=n % 2) for n in range(20)]
-    await road.consume(instance="")
-    assert sorted(await eventually(road.effects, lambda seen: len(seen) >= 40)) == sorted(sent)
+    await road.consume()
+    applied = await eventually(road.effects, lambda seen: len(seen) >= 40)
+    assert sorted(applied) == sorted(sent)
+
+
+async def test_a_process_that_is_killed_leaves_nothing_half_done(road: Road) -> None:
+    environment = os.environ | {
+        "DATABASE_URL": road.settings.database_url.get_secret_value(),
+        "KAFKA_BOOTSTRAP_SERVERS": road.settings.kafka_bootstrap_servers,
+        "REDIS_URL": "redis://127.0.0.1:9",
+        "CADENCE_TOPIC_PREFIX": road.settings.topic_prefix,
+        "CADENCE_INSTANCE": "pod-0",
+        "CADENCE_PAGE_RECORDS": "5",
+    }
+    sent: list[str] = []
+
+    async def produce() -> None:
+        for number in range(400):
+            sent.append(await road.send(a_reply(f"c{number % 7}"), partition=number % 2))  # noqa: PERF401  # grows
+
+    async def inbox() -> list[str]:
+        return [row[0] for row in await road.pool.fetch("SELECT event_id FROM inbox")]
+
+    producing = asyncio.create_task(produce())
+    for enough in (1, 100, 200):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cadence_engine", "consumer", env=environment, stdout=asyncio.subprocess.DEVNULL
+        )
+        await eventually(inbox, partial(_at_least, enough))
+        process.kill()
+        await process.wait()
+    await producing
+    road.apply = apply_page  # type: ignore[assignment, method-assign]
+    await road.consume(instance="pod-0")
+    applied = await eventually(inbox, lambda seen: len(seen) >= len(sent))
+    assert sorted(applied) == sorted(sent)
+    assert sum((await road.progress(TOPIC)).values()) == len(sent)
+
+
+def _at_least(enough: int, seen: list[str]) -> bool:
+    return len(seen) >= enough
 
 
 async def test_the_stored_offset_counts_and_not_kafkas_own(road: Road) -> None:
