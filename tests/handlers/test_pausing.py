@@ -40,13 +40,22 @@ async def test_each_keeps_the_rest_of_its_wait_and_nothing_bursts(stage: Stage) 
     await _resume(stage)
     await _settle(stage)
     assert (await stage.run_due()).claimed == 0
-    left = dict(
+    left: dict[str, timedelta] = dict(
         await stage.pool.fetch(
             "SELECT contact_id, next_run_at - now() FROM cadence_enrollments WHERE status = 'active'"
         )
     )
     assert timedelta(hours=1, minutes=59) < left["ana"] <= timedelta(hours=2)
     assert timedelta(minutes=59) < left["bia"] <= timedelta(hours=1)
+
+
+async def test_the_rest_counts_from_the_flag_however_long_the_moving_takes(stage: Stage) -> None:
+    await stage.publish(definition(waits=[Wait(exact=timedelta(hours=2))]))
+    await stage.hears("contact.created", contactId="ana", phone=PHONE)
+    await _pause(stage)
+    await stage.pool.execute("UPDATE cadences SET status_at = status_at - interval '1 hour'")
+    await _settle(stage)
+    assert await stage.pool.fetchval("SELECT wait_left > interval '2 hours 59 minutes' FROM cadence_enrollments")
 
 
 async def test_a_reply_cancels_a_paused_enrollment(stage: Stage) -> None:
