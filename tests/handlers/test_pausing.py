@@ -40,11 +40,8 @@ async def test_each_keeps_the_rest_of_its_wait_and_nothing_bursts(stage: Stage) 
     await _resume(stage)
     await _settle(stage)
     assert (await stage.run_due()).claimed == 0
-    left: dict[str, timedelta] = dict(
-        await stage.pool.fetch(
-            "SELECT contact_id, next_run_at - now() FROM cadence_enrollments WHERE status = 'active'"
-        )
-    )
+    rows = await stage.pool.fetch("SELECT contact_id, next_run_at - now() AS wait_left FROM cadence_enrollments")
+    left = {row["contact_id"]: row["wait_left"] for row in rows}
     assert timedelta(hours=1, minutes=59) < left["ana"] <= timedelta(hours=2)
     assert timedelta(minutes=59) < left["bia"] <= timedelta(hours=1)
 
