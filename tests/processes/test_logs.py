@@ -50,14 +50,14 @@ def test_passwords_in_addresses_are_masked() -> None:
 def test_every_line_is_json_with_an_action_whoever_logs(tmp_path: Path) -> None:
     ours, odd, ours_by_stdlib, library, library_error, ours_error = _logged(
         tmp_path,
-        f"""
+        """
         structlog.stdlib.get_logger("cadence_engine.x").info("page_applied", records=3)
-        structlog.stdlib.get_logger("cadence_engine.x").info("seeked", offsets={{0: 2**70}})
-        logging.getLogger("cadence_engine.handlers.x").info("step_parked", extra={{"enrollment_id": "e-1"}})
+        structlog.stdlib.get_logger("cadence_engine.x").info("seeked", offsets={0: 2**70})
+        logging.getLogger("cadence_engine.handlers.x").info("step_parked", extra={"enrollment_id": "e-1"})
         logging.getLogger("aiokafka.x").warning("lost %s at %s", "broker 1", "amqp://u:pass-word@h")
         try:
             try:
-                int("{SECRET}")
+                int(secret)
             except ValueError as error:
                 logging.getLogger("arq.worker").exception("job failed: %s", error)
                 raise RuntimeError("cannot go on") from error
@@ -83,9 +83,9 @@ def test_every_line_is_json_with_an_action_whoever_logs(tmp_path: Path) -> None:
 def test_a_task_that_nobody_awaited_is_told_without_its_values(tmp_path: Path) -> None:
     (line,) = _logged(
         tmp_path,
-        f"""
+        """
         async def fail():
-            raise ValueError("{SECRET}")
+            raise ValueError(secret)
         async def main():
             telemetry.log_loop_errors(asyncio.get_running_loop())
             task = asyncio.create_task(fail())
@@ -103,12 +103,15 @@ def _logged(tmp_path: Path, body: str) -> list[dict[str, Any]]:
     script = tmp_path / "test_script.py"
     indent = " " * 8
     lines = [line.removeprefix(indent) for line in body.splitlines()]
-    start = ["import asyncio, gc, logging, structlog", "from cadence_engine import telemetry"]
-    script.write_text("\n".join([*start, 'telemetry.configure("test")', *lines, ""]))
+    start = [
+        "import asyncio, gc, logging, structlog",
+        "from cadence_engine import telemetry",
+        'telemetry.configure("test")',
+        f'secret = "x{SECRET}"',
+    ]
+    script.write_text("\n".join([*start, *lines, ""]))
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
-    # A traceback shows the line of code that failed, which here holds the value: code never does.
-    told = done.stdout.replace(f'int("{SECRET}")', "").replace(f'int(\\"{SECRET}\\")', "")
-    assert SECRET not in told.replace(f'ValueError(\\"{SECRET}\\")', "")
-    assert "pass-word" not in told
+    assert SECRET not in done.stdout
+    assert "pass-word" not in done.stdout
     assert done.stderr == ""
     return [json.loads(line) for line in done.stdout.splitlines()]

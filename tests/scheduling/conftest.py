@@ -37,7 +37,7 @@ ENROLLED = """
 """
 
 
-async def eventually(look: Callable[[], Awaitable[T]], until: Callable[[T], bool], within: float = 15.0) -> T:
+async def eventually(look: Callable[[], Awaitable[T]], until: Callable[[T], bool], within: float = 30.0) -> T:
     """What `look` saw once it fits; fails with what it saw last."""
     deadline = time.monotonic() + within
     while not until(seen := await look()):
@@ -87,7 +87,7 @@ class Desk:
         )
         return [row["late"] for row in rows]
 
-    async def all_sent(self, contacts: int, within: float = 15.0) -> None:
+    async def all_sent(self, contacts: int, within: float = 30.0) -> None:
         """Wait until so many sends were decided; more would be wrong."""
         await eventually(self.sent, lambda sent: sent >= contacts, within)
         assert await self.sent() == contacts

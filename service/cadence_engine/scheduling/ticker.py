@@ -45,8 +45,9 @@ async def tick(
 ) -> None:
     """Call `run_once` every `every` seconds, a little more or less, until `stop` is set. Never raises.
 
-    What `run_once` raises is logged and tried again after the backoff. Meanwhile, and until it has run once, the process
-    is not ready, or, where the loop is not `essential`, degraded. A `run_once` under way is never cancelled: it may be inside a transaction.
+    What `run_once` raises is logged and tried again after the backoff. Meanwhile, and until it has run once, the
+    process is not ready, or, where the loop is not `essential`, degraded. A `run_once` under way is never cancelled: it
+    may be inside a transaction.
     """
     loop = asyncio.get_running_loop()
     failures, last_error = 0, ""
