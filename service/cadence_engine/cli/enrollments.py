@@ -21,6 +21,7 @@ from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollReques
 from cadence_engine.domain.enrollment import Enrollment, Status
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.gate import GateReading, Held
+from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers import cancel as cancelling
 from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
 from cadence_engine.handlers.enroll import enroll as enroll_all
@@ -152,23 +153,22 @@ def cancel(
 def status(contact: Contact, company: Company, *, as_json: Json = False) -> None:
     """Where a contact stands, what happened so far and why, oldest first; and whether anything holds all steps."""
 
-    async def main(opened: Session) -> tuple[ContactReport, GateReading, datetime | Held]:
+    async def main(opened: Session) -> tuple[ContactReport, GateReading, Held | None]:
         async with opened.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             report = await reports.about(connection, company, contact)
             if report is None:
                 raise Refused(f"{company} has no contact {contact}; {WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]}")
             reading, _ = await gate.read(connection)
-            return report, reading, gate_rule.decide(reading, opened.policy)
+            return report, reading, _held(reading, opened.policy)
 
-    report, reading, decided = session.run(main)
+    report, reading, held = session.run(main)
     report = replace(report, contact=replace(report.contact, phone=output.masked(report.contact.phone)))
     if as_json:
-        held = decided.value if isinstance(decided, Held) else None
-        output.as_json({**asdict(report), "gate": {"held": held, "watermark": _instant(reading.watermark)}})
+        output.as_json({**asdict(report), "gate": {"held": held, "watermark": _watermark(reading)}})
         return
     _print(report)
-    if isinstance(decided, Held):
-        output.say(f"\nNo step runs now ({decided.value}): {WHY_HELD[decided]}")
+    if held is not None:
+        output.say(f"\nNo step runs now ({held.value}): {WHY_HELD[held]}")
 
 
 def _print(report: ContactReport) -> None:
@@ -229,6 +229,13 @@ def _why(enrollment: Enrollment) -> str | None:
     return None
 
 
-def _instant(watermark: datetime) -> datetime | None:
-    # The epoch stands until the first reading.
-    return watermark if watermark.timestamp() > 0 else None
+def _held(reading: GateReading, policy: Policy) -> Held | None:
+    if _watermark(reading) is None:
+        return Held.REPLIES_BEHIND
+    decided = gate_rule.decide(reading, policy)
+    return decided if isinstance(decided, Held) else None
+
+
+def _watermark(reading: GateReading) -> datetime | None:
+    # -infinity, until the consumer has read for the first time; it comes from the database without a zone.
+    return reading.watermark if reading.watermark.tzinfo else None

@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
+from uuid import UUID
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from cadence_engine.definitions.durations import write_elapsed
 
 REFUSED = 1
 
@@ -36,7 +39,7 @@ def warn(line: str) -> None:
 
 
 def as_json(answer: object) -> None:
-    """One JSON document on stdout: times in RFC 3339, names as they are in Python."""
+    """One JSON document on stdout: times in RFC 3339, durations in ISO 8601, names as they are in Python."""
     typer.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=_plain))
 
 
@@ -66,6 +69,10 @@ def masked(phone: str | None) -> str | None:
 
 
 def _plain(value: object) -> Any:
+    if isinstance(value, UUID):  # asyncpg's own kind
+        return str(value)
+    if isinstance(value, timedelta):
+        return write_elapsed(value)
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
-    raise TypeError(type(value).__name__)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

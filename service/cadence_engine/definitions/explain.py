@@ -34,13 +34,18 @@ SAYS = {
 
 
 def path_of(error: ErrorDetails) -> Path:
-    """Where in the document; the marks that pydantic and `shape` add for alternatives are left out."""
-    return tuple(part for part in error["loc"] if not (isinstance(part, str) and part.startswith(("<", "["))))
+    """Where in the document."""
+    places = error["loc"][:-1] if _is_key(error) else error["loc"]
+    return tuple(part for part in places if not (isinstance(part, str) and part.startswith("\0")))
 
 
 def about_a_key(error: ErrorDetails) -> bool:
     """Whether the key itself is wrong, rather than its value."""
-    return error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
+    return error["type"] == "extra_forbidden" or _is_key(error)
+
+
+def _is_key(error: ErrorDetails) -> bool:
+    return error["type"] != "extra_forbidden" and error["loc"][-1:] == ("[key]",)
 
 
 def message_of(error: ErrorDetails) -> str:

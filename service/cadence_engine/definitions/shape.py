@@ -35,6 +35,9 @@ MAX_DAYS = 730
 MAX_GRACE = timedelta(hours=24)
 MAX_SEND_WITHIN = timedelta(hours=72)
 
+# Of the alternatives for a value; pydantic puts the name in an error's place, and no key holds a control character.
+MAPPING, TEXT, LOOKUP, LITERAL = "\0mapping", "\0text", "\0lookup", "\0literal"
+
 T = TypeVar("T")
 
 
@@ -134,8 +137,9 @@ def _looked_up(text: str) -> str:
     return text
 
 
-Id = Annotated[str, _matching(ID_PATTERN, "1 to 200 characters, no control characters"), Field(max_length=200)]
-Text = Annotated[str, _matching(ID_PATTERN, "text of one line"), Field(min_length=1, max_length=200)]
+Text = Annotated[
+    str, Field(min_length=1, max_length=200), _matching(ID_PATTERN, "no line breaks or control characters")
+]
 Key = Annotated[
     str,
     _matching(
@@ -208,8 +212,8 @@ class AfterShape(Shape):
 
 Rule = Annotated[str, one_of("never", "always", "newActivity", more=", {after: P90D}")]
 ReentryShape = Annotated[
-    Annotated[AfterShape, Tag("<mapping>")] | Annotated[Rule, Tag("<text>")],
-    Discriminator(lambda value: "<mapping>" if isinstance(value, dict) else "<text>"),
+    Annotated[AfterShape, Tag(MAPPING)] | Annotated[Rule, Tag(TEXT)],
+    Discriminator(lambda value: MAPPING if isinstance(value, dict) else TEXT),
 ]
 
 
@@ -224,20 +228,18 @@ class LiteralShape(Shape):
 
 def _variable_kind(value: object) -> str:
     if not isinstance(value, dict):
-        return "<text>"
-    return "<literal>" if "value" in value and "from" not in value else "<lookup>"
+        return TEXT
+    return LITERAL if "value" in value and "from" not in value else LOOKUP
 
 
 VariableShape = Annotated[
-    Annotated[LookupShape, Tag("<lookup>")]
-    | Annotated[LiteralShape, Tag("<literal>")]
-    | Annotated[Sendable, Tag("<text>")],
+    Annotated[LookupShape, Tag(LOOKUP)] | Annotated[LiteralShape, Tag(LITERAL)] | Annotated[Sendable, Tag(TEXT)],
     Discriminator(_variable_kind),
 ]
 
 
 class TemplateShape(Shape):
-    id: Id = Field(description="the template's name at WhatsApp")
+    id: Text = Field(description="the template's name at WhatsApp")
     category: Annotated[str, one_of("marketing", "utility", "authentication")] = "marketing"
     variables: dict[VariableName, VariableShape] = Field({}, max_length=MAX_VARIABLES)
 
@@ -250,11 +252,11 @@ class StepShape(Shape):
 
 
 class CompletionShape(Shape):
-    add_tags: list[Id] = Field([], max_length=MAX_TAGS)
+    add_tags: list[Text] = Field([], max_length=MAX_TAGS)
 
 
 class CadenceShape(Shape):
-    company: Id | None = None
+    company: Text | None = None
     key: Key = Field(description="the cadence's identity within the company, such as reactivation")
     name: Text = Field(description="what people call it")
     trigger: TriggerShape = Field(description="what enrolls, such as {event: contact.created}")

@@ -22,10 +22,12 @@ LISTED = """
             SELECT cadence_id, coalesce(status || ':' || cancel_reason, status) AS state, count(*) AS amount
             FROM cadence_enrollments
             WHERE company_id = $1 AND (NOT $2 OR status IN ('active', 'paused', 'parked'))
+                AND ($3::text IS NULL
+                    OR cadence_id = (SELECT cadence_id FROM cadences WHERE company_id = $1 AND key = $3))
             GROUP BY 1, 2
         ) AS counting
         GROUP BY cadence_id
-    ) AS counted USING (cadence_id)
+    ) AS counted ON counted.cadence_id = k.cadence_id
     WHERE k.company_id = $1 AND ($3::text IS NULL OR k.key = $3)
     ORDER BY k.key
 """
