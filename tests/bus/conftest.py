@@ -123,6 +123,20 @@ class Road:
         await self.raw(topic or record.topic, record.value, key=record.key, headers=record.headers, **how)
         return event_id
 
+    async def flood(self, event: Inbound, records: int, *, event_id: str = "flood-{}") -> None:
+        """Produce many alike, but for their ids."""
+        record = write_record(event, id="ID", source="/tests")
+        sent = [
+            await self.producer.send(
+                self.topic(record.topic),
+                record.value.replace(b"ID", event_id.format(number).encode()),
+                partition=number % PARTITIONS,
+                headers=record.headers,
+            )
+            for number in range(records)
+        ]
+        await asyncio.gather(*sent)
+
     async def raw(self, topic: str, value: bytes | None, **how: Any) -> int:
         """Produce bytes; answers their offset."""
         how.setdefault("key", b"ana")

@@ -9,7 +9,7 @@ from aiokafka.structs import TopicPartition
 from tests.bus.conftest import PARTITIONS, Road, a_reply, eventually
 
 from cadence_contracts import write_record
-from cadence_engine.bus import reader, topics
+from cadence_engine.bus import holds, topics
 
 TOPIC = "message.received"
 
@@ -56,7 +56,7 @@ async def test_an_open_transaction_upstream_holds_the_watermark(road: Road) -> N
 
 
 async def test_a_deleted_offset_is_never_jumped_over_silently(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "HOLD_SECONDS", 1.0)
+    monkeypatch.setattr(holds, "SECONDS", 1.0)
     running = await (await road.consume()).ready()
     await road.send(a_reply(), partition=0)
     await eventually(road.effects, lambda seen: len(seen) == 1)

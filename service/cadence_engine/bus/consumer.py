@@ -238,8 +238,8 @@ class _Session:
                     log.info("ready")
             was_ready = not unsettled
             for reader, _ in self._subscribed:
-                if reader.held:
-                    self._readiness.degrade(reader.topic, "; ".join(reader.held.values()))
+                if reader.holds.reasons:
+                    self._readiness.degrade(reader.topic, "; ".join(reader.holds.reasons.values()))
                 else:
                     self._readiness.clear(reader.topic)
             await sleep_unless(self._stop, READINESS_EVERY if was_ready else READINESS_EVERY / 20)
@@ -250,7 +250,9 @@ class _Session:
         self._readiness.block("consumer", "stopping")
         try:
             async with asyncio.timeout(STOP_WITHIN):
-                await asyncio.gather(*(reader.close(subscriber.consumer) for reader, subscriber in self._subscribed))
+                await asyncio.gather(
+                    *(reader.lag.close(subscriber.consumer) for reader, subscriber in self._subscribed)
+                )
                 await broker.stop()
         except TimeoutError:
             log.warning(

@@ -10,11 +10,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    KafkaError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    UnsupportedCodecError,
+)
 
 from cadence_engine.bus.backoff import Backoff, sleep_unless
+from cadence_engine.bus.holds import Holds
+from cadence_engine.bus.lag import LagReport
 from cadence_engine.bus.parse import RawRecord
 from cadence_engine.storage import progress
 from cadence_engine.storage.connection import Pool
@@ -26,10 +36,13 @@ CHUNK_RECORDS: Final = 100
 PAGE_BYTES: Final = 8 * 1024 * 1024
 """A page ends with the chunk that takes it past this many bytes of keys and values."""
 
-HOLD_SECONDS: Final = 10.0
-COMMIT_SECONDS: Final = 1.0
 REBALANCE_POLL_SECONDS: Final = 0.2
 FAILED_READS_TO_GIVE_UP: Final = 12
+
+QUIET_SECONDS: Final = 2.0
+"""An empty poll this long after a failure's pause says that the failure is over: there was nothing left to fail."""
+
+UNREADABLE: Final = (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +85,8 @@ class TopicReader:
         """`give_up` is set when reads keep failing: the consumer is beyond repair and must be made anew."""
         self.topic = topic
         self.assignment = Assignment()
-        self.held: dict[int, str] = {}
-        """Partitions that are not read now, and why."""
+        self.holds = Holds()
+        self.lag = LagReport()
         self.settled = False
         """Whether it has sought its offsets at least once and nothing failed since."""
         self._pool = pool
@@ -85,12 +98,9 @@ class TopicReader:
         self._backoff = Backoff()
         self._failed_reads = 0
         self._pause = 0.0
+        self._quiet_at = 0.0
         self._next: dict[TopicPartition, int] = {}
-        self._held_until: dict[TopicPartition, float] = {}
         self._alone_until: dict[TopicPartition, int] = {}
-        self._applied: dict[TopicPartition, int] = {}
-        self._commit: asyncio.Task[None] | None = None
-        self._committed_at = 0.0
 
     async def poll(self, consumer: AIOKafkaConsumer) -> tuple[Poll, ...]:
         """The next page as a batch of one, or nothing. Raises ConsumerStoppedError alone."""
@@ -102,30 +112,33 @@ class TopicReader:
         if not await self.assignment.is_stable():
             return ()
         try:
-            if self.assignment.seek_needed or self._is_hold_over():
+            if self.assignment.seek_needed or self.holds.is_one_over():
                 await self._seek(consumer)
             poll = await (self._read_alone(consumer) if self._alone_until else self._read(consumer))
         except ConsumerStoppedError:
             raise
         except OffsetOutOfRangeError as gone:
-            self._hold_gone(gone.args[0])
+            for tp, offset in gone.args[0].items():
+                self.holds.gone(tp, offset)
+            self.assignment.seek_needed = True
         except Exception as error:  # noqa: BLE001  # whatever it was, the loop must go on
             if not self.assignment.seek_needed:  # else a rebalance took the partitions away: not a failure
                 self._failed_read(consumer, error)
         else:
             self._failed_reads = 0
-            self._commit_applied(consumer)
+            self.lag.send(consumer)
             if poll.spans and not self.assignment.seek_needed:
                 self._move_on(poll)
                 return (poll,)
+            if asyncio.get_running_loop().time() >= self._quiet_at:
+                self._all_is_well()
         return ()
 
     def applied(self, poll: Poll) -> None:
         """The page is in the database: go on."""
-        self._backoff.reset()
+        self._all_is_well()
         self._limit = min(self._page_records, self._limit * 2)
-        self.settled = True
-        self._applied.update({TopicPartition(s.topic, s.partition): s.next for s in poll.spans})
+        self.lag.note(poll.spans)
 
     def failed(self, poll: Poll, error: Exception) -> None:
         """The page was rolled back: it is read again after a pause, half as long, so that one bad record stands out."""
@@ -134,14 +147,12 @@ class TopicReader:
 
     def rewound(self, error: Rewound) -> None:
         """The database was rolled back to before this page."""
-        self.assignment.seek_needed = True
-        self._pause = self._backoff.next()
+        self._again_after_pause()
         log.warning("database_rewound", topic=self.topic, detail=str(error))
 
     def _retry(self, action: str, error: Exception, **where: object) -> None:
         self.settled = False
-        self.assignment.seek_needed = True
-        self._pause = self._backoff.next()
+        self._again_after_pause()
         log.error(
             action,
             topic=self.topic,
@@ -150,6 +161,15 @@ class TopicReader:
             exc_info=error,
             **where,
         )
+
+    def _again_after_pause(self) -> None:
+        self.assignment.seek_needed = True
+        self._pause = self._backoff.next()
+        self._quiet_at = asyncio.get_running_loop().time() + self._pause + QUIET_SECONDS
+
+    def _all_is_well(self) -> None:
+        self._backoff.reset()
+        self.settled = True
 
     # Seeking
 
@@ -163,17 +183,16 @@ class TopicReader:
             stored |= await self._begin(consumer, new)
         self._next = {}
         for tp in assigned:
-            if asyncio.get_running_loop().time() < self._held_until.get(tp, 0.0):
+            if self.holds.is_held(tp):
                 consumer.pause(tp)
                 continue
-            self._held_until.pop(tp, None)
-            self.held.pop(tp.partition, None)
             if tp in consumer.paused():
                 consumer.resume(tp)
             consumer.seek(tp, stored[tp.partition])
             self._next[tp] = stored[tp.partition]
-        self._forget_lost(assigned)
-        self.settled = True
+        self.holds.keep(assigned)
+        self._alone_until = {tp: offset for tp, offset in self._alone_until.items() if tp in self._next}
+        self.settled = not self._backoff.failures
         log.info("seeked", topic=self.topic, offsets={tp.partition: offset for tp, offset in self._next.items()})
 
     async def _begin(self, consumer: AIOKafkaConsumer, new: list[TopicPartition]) -> Mapping[int, int]:
@@ -181,13 +200,6 @@ class TopicReader:
         async with self._pool.acquire() as connection:
             await progress.begin(connection, self.topic, {tp.partition: offset for tp, offset in beginnings.items()})
             return await progress.load(connection, self.topic)
-
-    def _forget_lost(self, assigned: frozenset[TopicPartition]) -> None:
-        for lost in (self._held_until, self._alone_until, self._applied):
-            for tp in lost.keys() - assigned:
-                del lost[tp]
-        for partition in self.held.keys() - {tp.partition for tp in assigned}:
-            del self.held[partition]
 
     # Reading
 
@@ -219,10 +231,14 @@ class TopicReader:
             while len(records) < self._limit and size < PAGE_BYTES:
                 try:
                     polled = await consumer.getmany(tp, timeout_ms=0, max_records=1)
-                except (KafkaError, ValueError) as error:
+                except Exception as error:
+                    if not _is_unreadable(error):
+                        raise
                     if records:
                         break  # apply these first; the next poll meets it again, at the page's beginning
-                    self._hold(tp, f"the record at offset {self._next[tp]}, or just behind it, cannot be read", error)
+                    self.holds.unreadable(tp, self._next[tp], error)
+                    self._alone_until.clear()
+                    self.assignment.seek_needed = True
                     return Poll(self.topic, (), ())
                 if not polled:
                     break
@@ -260,54 +276,14 @@ class TopicReader:
             if span.next >= self._alone_until.get(tp, 0):
                 self._alone_until.pop(tp, None)
 
-    def _hold_gone(self, offsets: Mapping[TopicPartition, int]) -> None:
-        for tp, offset in offsets.items():
-            self._hold(
-                tp,
-                f"offset {offset} is no longer in the log, or the topic was made anew: records may be lost. To accept "
-                f"that, and read what is there, delete the row of {tp.topic} and {tp.partition} in stream_progress",
-            )
-
-    def _hold(self, tp: TopicPartition, why: str, error: Exception | None = None) -> None:
-        """Leave a partition aside for a while; the others go on. The gate waits for it, if the topic is one of its."""
-        self._held_until[tp] = asyncio.get_running_loop().time() + HOLD_SECONDS
-        self.held[tp.partition] = why
-        self._alone_until.clear()
-        self.assignment.seek_needed = True
-        log.error("partition_held", topic=tp.topic, partition=tp.partition, hint=why, exc_info=error)
-
-    def _is_hold_over(self) -> bool:
-        return any(until <= asyncio.get_running_loop().time() for until in self._held_until.values())
-
-    # Kafka's own offsets, for lag tools only: nothing reads them back
-
-    def _commit_applied(self, consumer: AIOKafkaConsumer) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._applied and now - self._committed_at >= COMMIT_SECONDS and (not self._commit or self._commit.done()):
-            self._committed_at = now
-            self._commit = asyncio.create_task(self._commit_to_kafka(consumer, self._applied))
-            self._applied = {}
-
-    async def _commit_to_kafka(self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
-        try:
-            await consumer.commit(offsets)
-        except KafkaError as error:
-            log.debug("lag_not_reported", topic=self.topic, error=type(error).__name__)
-
-    async def close(self, consumer: AIOKafkaConsumer | None) -> None:
-        """Report the last offsets to Kafka, if that is quickly done."""
-        self._committed_at = -COMMIT_SECONDS
-        if consumer is not None:
-            self._commit_applied(consumer)
-        if self._commit is not None:
-            await asyncio.wait([self._commit], timeout=COMMIT_SECONDS)
-            self._commit.cancel()
-
 
 def _size(record: RawRecord) -> int:
     return max(0, record.serialized_key_size) + max(0, record.serialized_value_size)
 
 
 def _is_unreadable(error: Exception) -> bool:
-    """Whether a record's own bytes are at fault: aiokafka decodes header keys and unpacks batches while we iterate."""
-    return isinstance(error, ValueError) or (isinstance(error, KafkaError) and not error.retriable)
+    """Whether a record's own bytes may be at fault: aiokafka decodes header names and unpacks batches while we read.
+
+    A codec's error has any type; Kafka's, the network's and the database's other errors are told by theirs.
+    """
+    return isinstance(error, UNREADABLE) or not isinstance(error, (KafkaError, OSError, asyncpg.PostgresError))
