@@ -187,10 +187,15 @@ async def test_a_status_set_again_stops_who_still_moves_for_the_old_one(known: K
     assert isinstance(flagged, Flagged)
     await move_all(pool)
     await run(pool, lambda unit: resume_cadence(unit, "acme", "greeting", actor="olga", reason=None))
+    early, _ = await run(pool, lambda unit: move_unsettled(unit, 10, cadence=flagged.cadence))
+    assert early is not None
+    assert early.superseded
+    assert not await pool.fetchval("SELECT settled FROM cadences")
+    await move_all(pool)
     late, _ = await run(pool, lambda unit: move_unsettled(unit, 10, cadence=flagged.cadence))
     assert late is not None
     assert late.superseded
-    assert not await pool.fetchval("SELECT settled FROM cadences")
+    assert await pool.fetchval("SELECT status FROM cadence_enrollments") == "active"
 
 
 async def test_two_who_publish_the_same_key_make_one_cadence(pool: Pool) -> None:

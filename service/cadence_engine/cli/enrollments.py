@@ -1,7 +1,7 @@
 """One contact's passage: enroll, cancel, status."""
 
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, assert_never
 from uuid import UUID
 
@@ -44,6 +44,8 @@ WHY_HELD = {
     Held.WATERMARK_AHEAD: "the watermark is ahead of the database's clock: was that set back?",
     Held.RELAY_STUCK: "the log is not published: is the relay running, and is Kafka reachable?",
 }
+
+SECOND = timedelta(seconds=1)
 
 ExternalId = Annotated[str | None, typer.Option(callback=external_id)]
 
@@ -213,8 +215,8 @@ def _row(passage: Passage) -> tuple[object, ...]:
 
 
 def _next_run(enrollment: Enrollment) -> str | None:
-    if enrollment.status is Status.PAUSED:
-        return f"{enrollment.wait_left} after it goes on"
+    if enrollment.wait_left is not None:
+        return f"{enrollment.wait_left // SECOND * SECOND} after it goes on"
     return at(enrollment.next_run_at) if enrollment.status is Status.ACTIVE else None
 
 
