@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
+import stamina
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
@@ -13,6 +14,7 @@ from cadence_engine.settings import Settings
 
 MAX_MESSAGE_BYTES: Final = "max.message.bytes"
 BROKER_DEFAULT_BYTES: Final = 1_048_588
+COORDINATOR_WITHIN: Final = 5.0
 BATCH_BYTES: Final = 512 * 1024
 
 
@@ -32,13 +34,18 @@ async def largest_records(client: AIOKafkaAdminClient, settings: Settings) -> di
 async def read_mark(client: AIOKafkaAdminClient, settings: Settings) -> Mark | None:
     """The committed mark, None where there is none; only to be asked for after a producer's `start()`.
 
-    Raises KafkaError, or UnreadableMark.
+    Waits a while for the group's coordinator: a new Kafka makes it at the first question. Raises KafkaError, or
+    UnreadableMark.
     """
     partition = names.mark_partition(settings)
-    committed = await client.list_consumer_group_offsets(names.group(settings), partitions=[partition])
-    if partition not in committed:
-        # The client passes over an error of the whole group; an answer always names the partition, with -1 for no mark.
-        raise KafkaError(f"no coordinator answered for group {names.group(settings)}")
+    async for attempt in stamina.retry_context(
+        on=KafkaError, timeout=COORDINATOR_WITHIN, wait_initial=0.05, wait_jitter=0.05
+    ):
+        with attempt:
+            committed = await client.list_consumer_group_offsets(names.group(settings), partitions=[partition])
+            if partition not in committed:
+                # The client passes over the group's errors; a true answer names the partition, with -1 for no mark.
+                raise KafkaError(f"no coordinator answered for group {names.group(settings)}")
     offset, metadata = committed[partition]
     return None if offset < 0 else Mark.read(offset, metadata)
 
