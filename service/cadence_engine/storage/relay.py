@@ -92,19 +92,11 @@ JOIN dead_letters USING (topic, partition, record_offset)
 ADVANCE = """
 UPDATE relay_state SET last_mark = $1, last_digest = $2 WHERE last_mark = $1 - 1
 """
-RENEW_LEASE = """
-UPDATE relay_state SET lease_until = clock_timestamp() + $2 * interval '1 second' WHERE leader = $1
-"""
 
 
 async def take_lease(connection: Connection, leader: str, seconds: float) -> bool:
     """Become or stay the leader by the database's clock; False while somebody else is."""
     return await connection.execute(TAKE_LEASE, leader, seconds) == "UPDATE 1"
-
-
-async def renew_lease(connection: Connection, leader: str, seconds: float) -> bool:
-    """Stay the leader; False when somebody else has become it."""
-    return await connection.execute(RENEW_LEASE, leader, seconds) == "UPDATE 1"
 
 
 async def release_lease(connection: Connection, leader: str) -> None:
