@@ -21,7 +21,6 @@ from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollReques
 from cadence_engine.domain.enrollment import Enrollment, Status
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.gate import GateReading, Held
-from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers import cancel as cancelling
 from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
 from cadence_engine.handlers.enroll import enroll as enroll_all
@@ -155,18 +154,19 @@ def cancel(
 def status(contact: Contact, company: Company, *, as_json: Json = False) -> None:
     """Where a contact stands, what happened so far and why, oldest first; and whether anything holds all steps."""
 
-    async def main(opened: Session) -> tuple[ContactReport, GateReading, Held | None]:
+    async def main(opened: Session) -> tuple[ContactReport, GateReading, datetime | Held]:
         async with opened.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             report = await reports.about(connection, company, contact)
             if report is None:
                 raise Refused(f"{company} has no contact {contact}; {WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]}")
             reading, _ = await gate.read(connection)
-            return report, reading, _held(reading, opened.policy)
+            return report, reading, gate_rule.decide(reading, opened.policy)
 
-    report, reading, held = session.run(main)
+    report, reading, decided = session.run(main)
+    held = decided if isinstance(decided, Held) else None
     report = replace(report, contact=replace(report.contact, phone=output.masked(report.contact.phone)))
     if as_json:
-        output.as_json({**asdict(report), "gate": {"held": held, "watermark": _watermark(reading)}})
+        output.as_json({**asdict(report), "gate": {"held": held, "watermark": reading.watermark}})
         return
     _print(report)
     if held is not None:
@@ -229,15 +229,3 @@ def _why(enrollment: Enrollment) -> str | None:
         case Status.PAUSED:
             return f"by its {enrollment.paused_by}" if enrollment.paused_by == "cadence" else "by an operator"
     return None
-
-
-def _held(reading: GateReading, policy: Policy) -> Held | None:
-    if _watermark(reading) is None:
-        return Held.REPLIES_BEHIND
-    decided = gate_rule.decide(reading, policy)
-    return decided if isinstance(decided, Held) else None
-
-
-def _watermark(reading: GateReading) -> datetime | None:
-    # -infinity, until the consumer has read for the first time; it comes from the database without a zone.
-    return reading.watermark if reading.watermark.tzinfo else None
