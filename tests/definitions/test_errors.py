@@ -126,7 +126,7 @@ def test_the_base_of_these_tests_is_good() -> None:
         ("{from: contact.name}", '"a\\0b"', 12, "steps[0].template.variables.contactName", "control character"),
         ("{from: contact.name}", '"\\ud800"', 12, "steps[0].template.variables.contactName", "half a character"),
         ("contactName:", "contact-name:", 12, "steps[0].template.variables.contact-name", "letters, digits and unders"),
-        ("contactName:", "1:", 11, "steps[0].template.variables", "a key must be text: put it in quotes"),
+        ("contactName:", "1:", 12, "steps[0].template.variables", "a key must be text: put it in quotes"),
     ],
 )
 def test_an_error_names_its_line_its_path_and_the_rule(old: str, new: str, line: int, path: str, says: str) -> None:
