@@ -3,12 +3,11 @@
 They run behind the same guards as the servers: no Ctrl-C reaches them, and none outlives the process that started them.
 """
 
-import contextlib
 import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -69,12 +68,18 @@ class Relay(EngineProcess):
 
 
 class Fleet:
-    """All processes of the engine. All calls block."""
+    """All processes of the engine; leaving it as a context stops them. All calls block."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self.processes: Sequence[EngineProcess] = [
             kind(directory / kind.name, environment) for kind in (Consumer, Worker, Relay)
         ]
+
+    def __enter__(self) -> "Fleet":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Start all and wait until each says that it is ready. Raises ServerStartError with the tail of a log."""
@@ -92,16 +97,6 @@ class Fleet:
         with ThreadPoolExecutor(len(self.processes)) as pool:
             for done in [pool.submit(getattr(process, action)) for process in self.processes]:
                 done.result()
-
-
-@contextlib.contextmanager
-def running(directory: Path, environment: Mapping[str, str]) -> Iterator[Fleet]:
-    """A fleet that is stopped at the end; it is for the caller to start it, below `directory`."""
-    fleet = Fleet(directory, environment)
-    try:
-        yield fleet
-    finally:
-        fleet.stop()
 
 
 def command(environment: Mapping[str, str], *arguments: str) -> str:

@@ -1,0 +1,78 @@
+"""`cadence-engine dev`: the whole engine in one terminal, for as long as you like."""
+
+import contextlib
+import os
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from cadence_engine.devstack import servers
+from cadence_engine.devstack.fleet import Fleet
+from cadence_engine.devstack.following import Following
+from cadence_engine.devstack.preparing import prepare
+from cadence_engine.devstack.stopping import stopping_once
+
+LOOK_EVERY = 0.2
+FINE, PROCESS_ENDED = 0, 1
+
+
+def run(root: Path, console: Console) -> int:
+    """Run servers and processes until Ctrl-C, or until one of the processes ends by itself; answers the exit code.
+
+    Writes the addresses to `root/.local/env` and removes them at the end. Raises DevstackError where something cannot
+    be started.
+    """
+    env_file = root / ".local" / "env"
+    with stopping_once(), contextlib.suppress(KeyboardInterrupt):
+        console.print("Starting the servers ..")
+        with servers.running(root) as running:
+            environment = running.addresses.as_environment()
+            console.print("Migrating the database, making the topics ..")
+            prepare(environment)
+            engine = Fleet(running.directory, environment)
+            with Following(console, {process.name: process.log for process in engine.processes}), engine:
+                engine.start()
+                with written(env_file, environment):
+                    _welcome(console, env_file)
+                    return _watch(engine, console)
+    console.print("All stopped.")
+    return FINE
+
+
+@contextlib.contextmanager
+def written(env_file: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """The addresses, as lines that a shell can read, while the context lasts; another's newer file is left alone."""
+    lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items())
+    env_file.unlink(missing_ok=True)
+    env_file.touch(mode=0o600)  # it holds passwords
+    env_file.write_text(lines)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            if env_file.read_text() == lines:
+                env_file.unlink()
+
+
+def _welcome(console: Console, env_file: Path) -> None:
+    shown = shlex.quote(os.path.relpath(env_file))
+    console.print(
+        f"\nThe engine runs. Addresses are in {shown}; in another terminal:\n"
+        f"  set -a; . {shown}; set +a\n"
+        "  cadence-engine apply onboarding --company acme\n"
+        "Ctrl-C ends everything.\n",
+        style="bold",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _watch(engine: Fleet, console: Console) -> int:
+    """Until a process ends. None is restarted: here one that dies is a defect to look at, not to hide."""
+    while (ended := engine.ended()) is None:
+        time.sleep(LOOK_EVERY)
+    console.print(f"\nThe {ended.name} has ended by itself: see its last lines above. Stopping the rest.", style="red")
+    return PROCESS_ENDED
