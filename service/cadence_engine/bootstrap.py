@@ -22,8 +22,8 @@ from cadence_engine.storage.connection import Pool
 
 log = structlog.stdlib.get_logger("cadence_engine.bootstrap")
 
-STOP_WITHIN = 7.5  # seconds for the work under way; with what follows, less than the ten that a process has
-CLOSE_WITHIN = 1.0
+STOP_WITHIN = 9.0  # seconds for the work under way; with what follows, less than the ten that a process has
+CLOSE_WITHIN = 0.4
 FINE, FAILED = 0, 1
 
 LOG_FORMAT = "CADENCE_LOG_FORMAT"

@@ -41,7 +41,7 @@ async def serve(readiness: Readiness, host: str, port: int) -> AsyncIterator[Non
     if not port:
         yield
         return
-    runner = web.AppRunner(_application(readiness), access_log=None, handle_signals=False, shutdown_timeout=1)
+    runner = web.AppRunner(_application(readiness), access_log=None, handle_signals=False, shutdown_timeout=0.2)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

@@ -1,6 +1,7 @@
 """With Redis, a step runs a fraction of a second after its due time; without it, at the sweep's pace."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -50,6 +51,20 @@ async def test_a_crowd_due_at_one_moment_is_sent_once_each(desk: Desk) -> None:
     await desk.due(500, after=SOON)
     async with desk.worker(sweep_every=NEVER, claim_rows=20), desk.worker(sweep_every=NEVER, claim_rows=20):
         await desk.all_sent(500)
+
+
+async def test_a_worker_stopped_amid_a_crowd_ends_soon_and_leaves_nothing_half_done(desk: Desk) -> None:
+    await desk.due(3000, after=SOON)
+    async with desk.worker(claim_rows=5):
+        await eventually(desk.sent, lambda sent: sent > 0)
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    sent = await desk.sent()
+    assert 0 < sent < 3000
+    assert await desk.pool.fetchval("SELECT count(*) FROM cadence_enrollments WHERE status = 'completed'") == sent
+
+    async with desk.worker():
+        await desk.all_sent(3000)
 
 
 async def test_valkey_killed_the_sweep_goes_on_and_wakeups_come_back(desk: Desk, valkey: Valkey) -> None:

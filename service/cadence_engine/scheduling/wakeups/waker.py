@@ -21,6 +21,7 @@ LOOK_EVERY = 0.05
 JOBS_AT_ONCE = 8
 JOB_WITHIN = 15  # seconds; a killed worker's job comes again 10 s later, and nothing rests on that
 TRIES = 2
+CANCEL_AGAIN_AFTER = 0.1
 
 
 class Waker:
@@ -51,10 +52,11 @@ class Waker:
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-            running.cancel()  # it only polls: the jobs are tasks of their own
-            ended, *_ = await asyncio.gather(running, *worker.tasks.values(), return_exceptions=True)
-        if isinstance(ended, Exception):
-            raise ended
+            worker.allow_pick_jobs = False
+            await _cancel(running)  # it only polls: the jobs are tasks of their own, and end by themselves
+            await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
+        if not running.cancelled():
+            running.result()
 
     def _worker(self, redis: ArqRedis) -> Worker:
         return Worker(
@@ -88,3 +90,10 @@ class Waker:
         """Forget what was to be done while no worker was there; the sweep does it."""
         until_ms = int(time() * 1000) - road.KEPT_FOR_MS
         await redis.zremrangebyscore(road.queue_name(self._settings), "-inf", until_ms)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    """Until it has ended: cancelled amid a transaction, Redis raises WatchError, which arq takes for a rival's job."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_AFTER)
