@@ -21,6 +21,8 @@ class Reason(StrEnum):
     INVALID_DATA = "invalid_data"
     NO_VALUE = "no_value"
     STALE = "stale"
+    TOO_LARGE = "too_large"
+    """An event of the engine itself that its topic does not take; its partition and offset are -1."""
 
 
 class InvalidRecord(Exception):  # noqa: N818 - it names the record, as the contract does

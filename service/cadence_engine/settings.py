@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     relay_lease: float = Field(10.0, gt=0)
     relay_batches: int = Field(100, ge=1, le=250, description="batches of the log in one Kafka transaction")
 
-    pool_size: int = Field(4, ge=1)
+    pool_size: int = Field(4, ge=1, description="connections to PostgreSQL; the consumer takes one per topic at least")
     health_host: str = "127.0.0.1"
     health_port: int = Field(0, ge=0, le=65535, description="liveness and readiness over HTTP; 0: none")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -68,4 +68,4 @@ class Settings(BaseSettings):
 @lru_cache(maxsize=1)
 def load() -> Settings:
     """The settings of this process. Raises pydantic.ValidationError that names each bad variable."""
-    return Settings()  # type: ignore[call-arg]  # the fields come from the environment
+    return Settings()

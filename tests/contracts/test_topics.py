@@ -17,7 +17,7 @@ def test_each_type_has_its_topic() -> None:
 
 
 def test_the_dead_letter_names_of_the_contract() -> None:
-    codes = ["not_json", "not_cloudevent", "unknown_type", "invalid_data", "no_value", "stale"]
+    codes = ["not_json", "not_cloudevent", "unknown_type", "invalid_data", "no_value", "stale", "too_large"]
     assert [str(reason) for reason in Reason] == codes
     headers = {value for name, value in vars(dead_letters).items() if name.startswith("HEADER_")}
     told = ["topic", "partition", "offset", "timestamp", "reason", "detail", "truncated"]

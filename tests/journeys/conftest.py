@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,11 @@ class World:
         """The sends to a contact, or all."""
         sends = [told.event for told in self.told if isinstance(told.event, SendRequested)]
         return [send for send in sends if contact_id in (None, send.contact_id)]
+
+    @property
+    def lateness(self) -> timedelta:
+        """The longest time from a due step to its send being appended by the broker."""
+        return max(told.at - told.event.due_at for told in self.told if isinstance(told.event, SendRequested))
 
     def process(self, kind: type[EngineProcess]) -> EngineProcess:
         return next(process for process in self.fleet.processes if isinstance(process, kind))

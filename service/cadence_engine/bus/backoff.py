@@ -15,7 +15,7 @@ class Backoff:
 
     def next(self) -> float:
         """Count one more failure; answers the seconds to wait."""
-        longest = min(self._most, self._first * 2 ** min(self.failures, 30))
+        longest = min(self._most, self._first * 2.0 ** min(self.failures, 30))
         self.failures += 1
         return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads replicas, keeps no secret
 

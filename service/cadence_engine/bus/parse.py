@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -17,7 +17,7 @@ from cadence_engine.handlers.received import DeadLetter, Page, Received, Span
 
 log = structlog.stdlib.get_logger("cadence_engine.bus.parse")
 
-RawRecord = ConsumerRecord[bytes, bytes]
+RawRecord: TypeAlias = "ConsumerRecord[bytes, bytes]"
 
 RECORDS_BETWEEN_YIELDS: Final = 100
 """So that a flood on one topic lets the others' records, replies above all, in between."""

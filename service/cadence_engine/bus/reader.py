@@ -278,7 +278,7 @@ class TopicReader:
 
 
 def _size(record: RawRecord) -> int:
-    return max(0, record.serialized_key_size) + max(0, record.serialized_value_size)
+    return int(max(0, record.serialized_key_size) + max(0, record.serialized_value_size))
 
 
 def _is_unreadable(error: Exception) -> bool:

@@ -8,7 +8,7 @@ from cadence_engine.storage.connection import Connection
 
 
 async def blank(connection: Connection, up_to: Mapping[ContactKey, datetime]) -> None:
-    """Forget contexts, phones and variables of the ended passages triggered up to the given instants.
+    """Forget contexts, phones, variables and operators' notes of the ended passages triggered up to the given instants.
 
     A send that is not on Kafka yet becomes a skipped step. It keeps its event id: the relay's digest, and with it the
     proof of what was published, rests on the ids alone.
@@ -31,6 +31,19 @@ async def blank(connection: Connection, up_to: Mapping[ContactKey, datetime]) ->
 
 
 async def _blank_log(connection: Connection, company_ids: list[str], enrollment_ids: list[str]) -> None:
+    # A batch that the relay is publishing is locked by it: afterwards its sends are known to be on Kafka.
+    await connection.execute(
+        """
+        SELECT batch_id FROM event_batches
+        WHERE published_at IS NULL AND batch_id IN (
+            SELECT batch_id FROM cadence_events
+            JOIN unnest($1::text[], $2::uuid[]) AS passage (company_id, enrollment_id) USING (company_id, enrollment_id)
+        )
+        ORDER BY batch_id FOR UPDATE
+        """,
+        company_ids,
+        enrollment_ids,
+    )
     await connection.execute(
         """
         UPDATE cadence_events sent SET
@@ -44,6 +57,16 @@ async def _blank_log(connection: Connection, company_ids: list[str], enrollment_
         FROM unnest($1::text[], $2::uuid[]) AS passage (company_id, enrollment_id), event_batches batch
         WHERE sent.company_id = passage.company_id AND sent.enrollment_id = passage.enrollment_id
             AND sent.type = 'whatsapp.send.requested' AND batch.batch_id = sent.batch_id
+        """,
+        company_ids,
+        enrollment_ids,
+    )
+    await connection.execute(
+        """
+        UPDATE cadence_events cancelled SET data = cancelled.data || '{"note": null}'
+        FROM unnest($1::text[], $2::uuid[]) AS passage (company_id, enrollment_id)
+        WHERE cancelled.company_id = passage.company_id AND cancelled.enrollment_id = passage.enrollment_id
+            AND cancelled.type = 'cadence.enrollment.cancelled'
         """,
         company_ids,
         enrollment_ids,

@@ -18,7 +18,6 @@ ROOM: Final = 2048
 """Bytes of a record beside value, key and original headers: the batch's header, lengths, and the headers we add."""
 HEADER_ROOM: Final = 12
 DETAIL_BYTES: Final = 1000
-TOO_LARGE: Final = "too_large"
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -88,7 +87,7 @@ def _too_large(event: LoggedEvent, record: Outgoing, limits: Mapping[str, int]) 
         key=record.key,
         value=record.value,
         headers=record.headers,
-        reason=TOO_LARGE,
+        reason=dead_letters.Reason.TOO_LARGE,
         detail=f"event {event.event_id} is larger than topic {record.topic} takes ({limits[record.topic]} bytes)",
     )
     return _of_letter(letter, record.timestamp_ms, limits[topics.DEAD_LETTERS])
