@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ import structlog
 import uvloop
 
 from cadence_engine import health, telemetry
+from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.domain.policy import Policy
 from cadence_engine.health import Readiness
-from cadence_engine.scheduling.ticker import Backoff, sleep_unless
 from cadence_engine.settings import Settings
 from cadence_engine.storage import database, schema_version
 from cadence_engine.storage.connection import Pool
@@ -26,7 +25,6 @@ STOP_WITHIN = 9.0  # seconds for the work under way; with what follows, less tha
 CLOSE_WITHIN = 0.4
 FINE, FAILED = 0, 1
 
-LOG_FORMAT = "CADENCE_LOG_FORMAT"
 POSTGRES = "postgres"
 WAITING = Backoff(first=0.25, most=5.0)
 # Not there yet, or not yet willing: worth waiting for. A wrong password or name is not, and ends the process.
@@ -69,7 +67,7 @@ def run_process(name: str, main: Main, settings: Settings, *, needs_schema: bool
     in the log, or had to be cut off. A second signal ends the process at once. With `needs_schema`, `main` starts only
     when the database has been migrated.
     """
-    telemetry.configure(name, settings.log_level, readable=os.environ.get(LOG_FORMAT) == "console")
+    telemetry.configure(name, settings.log_level, readable=settings.log_format == "console")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(name, main, settings, needs_schema=needs_schema))
 

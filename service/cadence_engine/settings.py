@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 class Settings(BaseSettings):
     """Durations are seconds. Secrets are never printed."""
 
-    model_config = SettingsConfigDict(env_prefix="CADENCE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CADENCE_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host/db")
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379"), validation_alias="REDIS_URL")
@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     health_host: str = "127.0.0.1"
     health_port: int = Field(0, ge=0, le=65535, description="liveness and readiness over HTTP; 0: none")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = Field("json", description="console: for people, in a terminal")
 
     @field_validator("trigger_topics", mode="before")
     @classmethod

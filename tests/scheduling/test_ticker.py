@@ -2,11 +2,11 @@
 
 import asyncio
 
+from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.health import Readiness
-from cadence_engine.scheduling.ticker import Backoff, RunOnce, sleep_unless, tick
+from cadence_engine.scheduling.ticker import RunOnce, tick
 
 NEVER = 3600.0
-AT_ONCE = Backoff(first=0.0, most=0.0)
 
 
 async def test_a_failing_loop_is_not_ready_and_goes_on_until_it_is_well_again() -> None:
@@ -101,4 +101,12 @@ async def _tick(
     *,
     essential: bool = True,
 ) -> None:
-    await tick("loop", run_once, every=NEVER, stop=stop, readiness=readiness, essential=essential, backoff=AT_ONCE)
+    await tick(
+        "loop",
+        run_once,
+        every=NEVER,
+        stop=stop,
+        readiness=readiness,
+        essential=essential,
+        backoff=Backoff(first=0.0, most=0.0),
+    )

@@ -21,8 +21,8 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.bus import topics, watermark
-from cadence_engine.bus.backoff import Backoff, sleep_unless
 from cadence_engine.bus.parse import Reading, read_page, reasons
 from cadence_engine.bus.reader import Poll, TopicReader
 from cadence_engine.domain.policy import Policy

@@ -22,7 +22,7 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from cadence_engine.bus.backoff import Backoff, sleep_unless
+from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.bus.holds import Holds
 from cadence_engine.bus.lag import LagReport
 from cadence_engine.bus.parse import RawRecord

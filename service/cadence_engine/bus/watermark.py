@@ -18,8 +18,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 
+from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.bus import topics
-from cadence_engine.bus.backoff import Backoff, sleep_unless
 from cadence_engine.settings import Settings
 from cadence_engine.storage import watermark
 from cadence_engine.storage.connection import Connection, Pool

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 
-from cadence_engine.scheduling.ticker import sleep_unless
+from cadence_engine.backoff import sleep_unless
 from cadence_engine.storage import gate
 from cadence_engine.storage.connection import Pool
 

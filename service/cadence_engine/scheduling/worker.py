@@ -2,21 +2,20 @@
 
 import asyncio
 
+from cadence_engine.backoff import Backoff
 from cadence_engine.domain.policy import Policy
 from cadence_engine.health import Readiness
 from cadence_engine.scheduling import wakeups
 from cadence_engine.scheduling.inactivity import Inactivity
 from cadence_engine.scheduling.planner import Planner
 from cadence_engine.scheduling.sweep import Sweep
-from cadence_engine.scheduling.ticker import Backoff, RunOnce, tick
+from cadence_engine.scheduling.ticker import RunOnce, tick
 from cadence_engine.scheduling.upkeep import Upkeep
 from cadence_engine.scheduling.wakeups.due_jobs import DueJobs
 from cadence_engine.scheduling.wakeups.waker import PART as WAKER
 from cadence_engine.scheduling.wakeups.waker import Waker
 from cadence_engine.settings import Settings
 from cadence_engine.storage.connection import Pool
-
-WAKER_BACKOFF = Backoff(first=0.2, most=3.0)
 
 
 async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Event, readiness: Readiness) -> None:
@@ -43,6 +42,6 @@ async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Even
                 stop=stop,
                 readiness=readiness,
                 essential=False,
-                backoff=WAKER_BACKOFF,
+                backoff=Backoff(first=0.2, most=3.0),
             ),
         )

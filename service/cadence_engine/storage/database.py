@@ -58,11 +58,21 @@ async def connect(database_url: str, *, process: str, size: int) -> Pool:
         database_url,
         min_size=1,
         max_size=size,
-        server_settings={**SESSION, "application_name": f"cadence-engine {process}"},
+        server_settings={**await _session(database_url), "application_name": f"cadence-engine {process}"},
         init=_prepare_connection,
         command_timeout=30,
         max_inactive_connection_lifetime=60,
     )
+
+
+async def _session(database_url: str) -> dict[str, str]:
+    """What every connection starts with. Not by SET: a pool resets that whenever a connection is given back."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        has_transaction_timeout = connection.get_server_version().major >= TRANSACTION_TIMEOUT_SINCE
+    finally:
+        await connection.close()
+    return {**SESSION, "transaction_timeout": "25s"} if has_transaction_timeout else SESSION
 
 
 async def _prepare_connection(connection: Connection) -> None:
@@ -70,8 +80,6 @@ async def _prepare_connection(connection: Connection) -> None:
         await connection.set_type_codec(
             name, schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
         )
-    if connection.get_server_version().major >= TRANSACTION_TIMEOUT_SINCE:
-        await connection.execute("SET transaction_timeout = '25s'")
 
 
 async def run(pool: Pool, work: Callable[[UnitOfWork], Awaitable[T]]) -> tuple[T, list[datetime]]:

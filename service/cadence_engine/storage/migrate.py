@@ -1,12 +1,11 @@
 """Brings a database to the newest schema: Alembic, run in this process."""
 
 import asyncio
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 
-SCRIPTS = Path(__file__).parent / "migrations"
+from cadence_engine.storage.migrations import SCRIPTS
 
 
 async def migrate(database_url: str) -> None:

@@ -1,7 +1,7 @@
 """Whether the database has been brought to what this code needs."""
 
 from cadence_engine.storage.connection import Connection
-from cadence_engine.storage.migrate import SCRIPTS
+from cadence_engine.storage.migrations import SCRIPTS
 
 
 def newest_known() -> str:

@@ -43,8 +43,3 @@ def portion(batch_ids: Sequence[int], events: Sequence[int]) -> int:
 def idle_seconds(polls: int) -> float:
     """How long to wait after so many polls in a row that found nothing."""
     return min(0.05, 0.01 * (polls + 1))
-
-
-def retry_seconds(failures: int) -> float:
-    """How long to wait after so many failures in a row."""
-    return float(min(5.0, 0.1 * 2 ** min(failures, 10)))

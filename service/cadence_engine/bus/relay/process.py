@@ -11,11 +11,12 @@ from uuid import uuid4
 
 import structlog
 
+from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.bus import topics
 from cadence_engine.bus.relay import kafka
 from cadence_engine.bus.relay.errors import HistoryMismatch
 from cadence_engine.bus.relay.mark import UnreadableMark
-from cadence_engine.bus.relay.pace import PUBLISH_WITHIN, Pace, idle_seconds, retry_seconds
+from cadence_engine.bus.relay.pace import PUBLISH_WITHIN, Pace, idle_seconds
 from cadence_engine.bus.relay.points import OnPoint, Point, pass_by
 from cadence_engine.bus.relay.publisher import publisher
 from cadence_engine.bus.relay.recovery import settle
@@ -85,7 +86,7 @@ class Relay:
         self._repeat_mark_every = repeat_mark_every
         self._me = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self._pace = Pace.full(settings.relay_batches)
-        self._failures = 0
+        self._backoff = Backoff(most=5.0)
 
     async def serve(self) -> None:
         """Attempt after attempt, each with fresh connections, until told to stop. Raises HistoryMismatch."""
@@ -103,13 +104,16 @@ class Relay:
     async def _back_off(self, error: Exception) -> None:
         if isinstance(error, TimeoutError):
             self._pace = self._pace.slower()
-        self._failures += 1
-        pause = retry_seconds(self._failures)
+        pause = self._backoff.next()
         log.warning(
-            "relay_doubt", error=describe(error), failures=self._failures, batches=self._pace.batches, again_in=pause
+            "relay_doubt",
+            error=describe(error),
+            failures=self._backoff.failures,
+            batches=self._pace.batches,
+            again_in=round(pause, 3),
         )
         self._readiness.block(PART, describe(error))
-        await self._sleep(pause)
+        await sleep_unless(self._stop, pause)
 
     async def _attempt(self) -> None:
         async with (
@@ -118,9 +122,9 @@ class Relay:
         ):
             # The transaction waits for Kafka with its batches locked; a frozen relay loses them after this.
             await connection.execute(f"SET idle_in_transaction_session_timeout = '{PUBLISH_WITHIN + 2}s'")
-            if self._failures >= FAILURES_TO_RETIRE:
+            if self._backoff.failures >= FAILURES_TO_RETIRE:
                 await storage.release_lease(connection, self._me)
-                await self._sleep(STAND_BY_POLL * 4)
+                await sleep_unless(self._stop, STAND_BY_POLL * 4)
             if await self._become_leader(connection):
                 async with self._releasing(connection):
                     await self._lead(connection)
@@ -135,7 +139,7 @@ class Relay:
                 log.info("relay_standing_by")
                 self._readiness.clear(PART)
                 standing_by = True
-            await self._sleep(STAND_BY_POLL)
+            await sleep_unless(self._stop, STAND_BY_POLL)
         return False
 
     @asynccontextmanager
@@ -183,20 +187,13 @@ class Relay:
             elif monotonic() - repeated > self._repeat_mark_every:
                 repeated = monotonic()
                 await term.repeat_mark()
-            self._failures = 0
+            self._backoff.reset()
             if term.publisher.is_doubtful:
                 log.info("relay_producer_replaced", mark=term.mark.number)
                 return
             idle = 0 if published else idle + 1
             if idle:
-                await self._sleep(idle_seconds(idle))
+                await sleep_unless(self._stop, idle_seconds(idle))
 
     async def _take_lease(self, connection: Connection) -> bool:
         return await storage.take_lease(connection, self._me, self._settings.relay_lease)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return
