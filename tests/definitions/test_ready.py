@@ -21,6 +21,7 @@ from cadence_engine.domain.cadence import (
     Trigger,
     Wait,
 )
+from cadence_engine.domain.company import Company
 from cadence_engine.domain.facts import Facts
 from cadence_engine.domain.templates import fill
 
@@ -32,7 +33,9 @@ def definition(name: str) -> Definition:
 
 def test_reactivation_waits_one_three_and_five_days_after_three_silent_weeks() -> None:
     found = definition("reactivation")
-    assert found.trigger == Trigger("inactivity", {}, Wait(days=21))
+    # The days are the company's own, 21 unless it says otherwise.
+    assert found.trigger == Trigger("inactivity", {})
+    assert Company("acme").inactive_days == 21
     assert found.reentry == Reentry(ReentryRule.NEW_ACTIVITY)
     assert [(step.key, step.wait) for step in found.steps] == [
         ("we-miss-you", Wait(days=1)),
