@@ -47,7 +47,7 @@ class Ground:
             "REDIS_URL": self.settings.redis_url.get_secret_value(),
             "KAFKA_BOOTSTRAP_SERVERS": self.settings.kafka_bootstrap_servers,
             "CADENCE_TOPIC_PREFIX": self.settings.topic_prefix,
-            "CADENCE_LOG_LEVEL": "info",
+            "CADENCE_LOG_LEVEL": "warning",
             **more,
         }
 
