@@ -6,7 +6,8 @@ from datetime import datetime
 
 from cadence_engine.domain import schedule, templates
 from cadence_engine.domain.cadence import CadenceVersion, Step
-from cadence_engine.domain.enrollment import Decision, Enrollment, ParkReason, Status
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment, ParkReason, Status
 from cadence_engine.domain.events import (
     COMPLETED,
     SCHEDULE,

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cadence_engine.domain.enrollment import Decision, Enrollment, Status
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment, Status
 from cadence_engine.domain.events import CANCELLED, Cause, about
 
 

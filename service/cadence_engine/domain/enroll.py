@@ -9,7 +9,8 @@ from uuid import UUID
 from cadence_engine.domain import schedule
 from cadence_engine.domain.cadence import CadenceVersion, Scalar
 from cadence_engine.domain.contact import Contact, ContactKey
-from cadence_engine.domain.enrollment import Decision, Enrollment, Status
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment, Status
 from cadence_engine.domain.events import STARTED, Cause, about, wire_time
 from cadence_engine.domain.reentry import LastPassage, may_reenter
 

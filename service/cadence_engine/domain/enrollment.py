@@ -1,4 +1,4 @@
-"""One contact's passage through one version, and what a decision about it consists of."""
+"""One contact's passage through one version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from uuid import UUID
 
 from cadence_engine.domain.cadence import Scalar
 from cadence_engine.domain.contact import ContactKey
-from cadence_engine.domain.events import Event
 
 
 class Status(StrEnum):
@@ -70,16 +69,3 @@ class Enrollment:
     @property
     def live(self) -> bool:
         return self.status in LIVE
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """New state, what to tell about it, and the tags that it puts on the contact.
-
-    `decided_on` is the revision that the decision was made from; 0 for a new enrollment.
-    """
-
-    enrollment: Enrollment
-    events: tuple[Event, ...]
-    decided_on: int
-    tags: tuple[str, ...] = ()

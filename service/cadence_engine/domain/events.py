@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID, uuid5
 
-if TYPE_CHECKING:
-    from cadence_engine.domain.cadence import Step
-    from cadence_engine.domain.enrollment import Enrollment
+from cadence_engine.domain.cadence import Step
+from cadence_engine.domain.enrollment import Enrollment
 
 SEND_REQUESTED = "whatsapp.send.requested"
 STARTED = "cadence.enrollment.started"
@@ -64,7 +63,7 @@ def event_id(enrollment_id: UUID, revision: int, type_: str) -> UUID:
     return uuid5(enrollment_id, f"{revision}:{type_}")
 
 
-def about(enrollment: "Enrollment", type_: str, at: datetime, cause: Cause, **more: Any) -> Event:
+def about(enrollment: Enrollment, type_: str, at: datetime, cause: Cause, **more: Any) -> Event:
     """A lifecycle event of `enrollment` as it is after the change (its revision included)."""
     data = {
         "companyId": enrollment.company_id,
@@ -82,8 +81,8 @@ def about(enrollment: "Enrollment", type_: str, at: datetime, cause: Cause, **mo
 
 
 def send_requested(
-    enrollment: "Enrollment",
-    step: "Step",
+    enrollment: Enrollment,
+    step: Step,
     *,
     index: int,
     to: str | None,
@@ -120,7 +119,7 @@ def send_requested(
     return _row(enrollment, SEND_REQUESTED, data)
 
 
-def _row(enrollment: "Enrollment", type_: str, data: Mapping[str, Any]) -> Event:
+def _row(enrollment: Enrollment, type_: str, data: Mapping[str, Any]) -> Event:
     return Event(
         type=type_,
         event_id=event_id(enrollment.enrollment_id, enrollment.revision, type_),

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
-from cadence_engine.domain.enrollment import Decision, Enrollment, ParkReason, Status
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment, ParkReason, Status
 from cadence_engine.domain.events import PARKED, RESUMED, SCHEDULE, Cause, about, wire_time
 from cadence_engine.domain.facts import Facts
 

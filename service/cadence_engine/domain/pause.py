@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from cadence_engine.domain import events
-from cadence_engine.domain.enrollment import Decision, Enrollment, PausedBy, Status
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment, PausedBy, Status
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.schedule import wait_left
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from cadence_engine.domain.enrollment import Decision, Status
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Status
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import save
 

@@ -6,7 +6,8 @@ The flag alone would leave the claim to skip held rows for ever; moving all rows
 from dataclasses import dataclass
 
 from cadence_engine.domain import pause as rule
-from cadence_engine.domain.enrollment import Decision, Enrollment, PausedBy
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment, PausedBy
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.pause import CadenceStatus
 from cadence_engine.handlers.apply import apply

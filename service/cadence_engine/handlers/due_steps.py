@@ -8,7 +8,8 @@ from datetime import datetime
 from cadence_engine.domain import gate as gate_rule
 from cadence_engine.domain.advance import advance
 from cadence_engine.domain.cadence import CadenceVersion
-from cadence_engine.domain.enrollment import Decision, ParkReason, Status
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import ParkReason, Status
 from cadence_engine.domain.gate import Held
 from cadence_engine.domain.park import park
 from cadence_engine.domain.policy import Policy

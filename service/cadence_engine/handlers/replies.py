@@ -8,7 +8,8 @@ from cadence_contracts.inbound import MessageReceived
 from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.cancel import CancelReason, InboundMessage, cancel, is_reply
 from cadence_engine.domain.contact import ContactKey
-from cadence_engine.domain.enrollment import Decision, Enrollment
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.domain.events import Cause
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.received import Received

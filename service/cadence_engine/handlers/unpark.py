@@ -6,7 +6,8 @@ from datetime import datetime
 from cadence_engine.domain.advance import Obstacle, address
 from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.contact import ContactKey
-from cadence_engine.domain.enrollment import Decision, Enrollment
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.domain.events import SCHEDULE
 from cadence_engine.domain.facts import Facts
 from cadence_engine.domain.park import still_parked

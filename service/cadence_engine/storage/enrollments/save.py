@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from cadence_engine.domain.enrollment import Decision, Enrollment
+from cadence_engine.domain.decision import Decision
+from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.storage import contacts
 from cadence_engine.storage.connection import Connection
 

@@ -1,0 +1,19 @@
+"""What a decision about an enrollment consists of."""
+
+from dataclasses import dataclass
+
+from cadence_engine.domain.enrollment import Enrollment
+from cadence_engine.domain.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """New state, what to tell about it, and the tags that it puts on the contact.
+
+    `decided_on` is the revision that the decision was made from; 0 for a new enrollment.
+    """
+
+    enrollment: Enrollment
+    events: tuple[Event, ...]
+    decided_on: int
+    tags: tuple[str, ...] = ()
