@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shlex
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -59,10 +60,11 @@ def written(env_file: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
 def _welcome(console: Console, env_file: Path) -> None:
     shown = shlex.quote(os.path.relpath(env_file))
+    program = shlex.quote(os.path.relpath(Path(sys.executable).with_name("cadence-engine")))
     console.print(
         f"\nThe engine runs. Addresses are in {shown}; in another terminal:\n"
         f"  set -a; . {shown}; set +a\n"
-        "  cadence-engine apply onboarding --company acme\n"
+        f"  {program} apply onboarding --company acme\n"
         "Ctrl-C ends everything.\n",
         style="bold",
         soft_wrap=True,

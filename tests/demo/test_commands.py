@@ -1,0 +1,181 @@
+"""`cadence-engine demo` and `cadence-engine dev`, as somebody types them."""
+
+import asyncio
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from cadence_contracts import outbound, read_record, topics, write_record
+from cadence_contracts.inbound import ContactCreated
+from cadence_contracts.outbound import EnrollmentStarted
+from cadence_engine.devstack.servers import Servers
+
+pytestmark = pytest.mark.timeout(240)
+
+READY_WITHIN = 120.0
+GONE_WITHIN = 30.0
+OWN_SERVERS = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
+ENGINE = [sys.executable, "-m", "cadence_engine"]
+CLEAN = {
+    name: value for name, value in os.environ.items() if name not in OWN_SERVERS and not name.startswith("CADENCE_")
+}
+
+
+@pytest.fixture
+def given(servers: Servers, database_url: str, topic_prefix: str) -> dict[str, str]:
+    """The session's servers, given as a user's own: what is about processes needs no servers started anew."""
+    return {
+        **servers.addresses.as_environment(),
+        "DATABASE_URL": database_url,
+        "CADENCE_TOPIC_PREFIX": topic_prefix,
+    }
+
+
+@contextmanager
+def _dev(directory: Path, environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    output = directory / "output"
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            [*ENGINE, "dev"], cwd=directory, env=CLEAN | environment, stdout=log, stderr=log, start_new_session=True
+        )
+    with process:
+        try:
+            _wait(lambda: (directory / ".local" / "env").exists() or process.poll() is not None, READY_WITHIN, output)
+            assert process.poll() is None, output.read_text()
+            yield process, output
+        finally:
+            process.kill()
+
+
+def _wait(until: Callable[[], bool], seconds: float, output: Path) -> None:
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.05)
+
+
+def _family(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    """Its guards, their processes and servers."""
+    family: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
+    return family
+
+
+def _engine_process(process: "subprocess.Popen[bytes]", name: str) -> psutil.Process:
+    return next(each for each in _family(process) if each.cmdline()[-2:] == ["cadence_engine", name])
+
+
+def _assert_gone(family: list[psutil.Process]) -> None:
+    _, left = psutil.wait_procs(family, timeout=GONE_WITHIN)
+    assert left == []
+
+
+def test_the_demo_ends_by_itself_and_all_is_right(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*ENGINE, "demo"],
+        cwd=tmp_path,
+        env=CLEAN,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All is right." in done.stdout
+    assert "records published" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert list((tmp_path / ".local").iterdir()) == []
+
+
+def test_others_join_dev_by_its_env_file_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
+    with _dev(tmp_path, {}) as (process, output):
+        env_file = tmp_path / ".local" / "env"
+        addresses = dict(line.split("=", 1) for line in shlex.split(env_file.read_text()))
+        assert addresses.keys() == set(OWN_SERVERS)
+        assert env_file.stat().st_mode & 0o077 == 0
+        subprocess.run(
+            [*ENGINE, "apply", "onboarding", "--company", "acme"],
+            env=CLEAN | addresses,
+            check=True,
+            capture_output=True,
+        )
+        assert asyncio.run(_greet(addresses["KAFKA_BOOTSTRAP_SERVERS"])) == "contact.created"
+        family = _family(process)
+        assert len(family) >= 12  # three servers and three processes, each behind its guard
+
+        os.killpg(process.pid, signal.SIGINT)
+
+        assert process.wait(GONE_WITHIN) == 0, output.read_text()
+        _assert_gone(family)
+        text = output.read_text()
+        assert list((tmp_path / ".local").iterdir()) == []
+    assert text.count("process_ended exit_code=0") == 3, text
+    assert text.splitlines()[-1] == "All stopped."
+    assert "\x1b" not in text
+
+
+async def _greet(bootstrap_servers: str) -> str:
+    """A plain client publishes a contact and reads what began by it; answers its trigger."""
+    consumer = AIOKafkaConsumer(
+        topics.EVENTS,
+        bootstrap_servers=bootstrap_servers,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+    )
+    ana = ContactCreated(company_id="acme", contact_id="ana", name="Ana", phone="+5500111222")
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer, consumer:
+        await producer.send_and_wait(**write_record(ana, id=str(uuid4()), source="/crm")._asdict())
+        async with asyncio.timeout(READY_WITHIN):
+            record = await consumer.getone()
+    event = outbound.parse(read_record(record.value, record.headers))
+    assert isinstance(event, EnrollmentStarted)
+    return event.trigger
+
+
+def test_dev_ends_when_a_process_ends_and_shows_what_it_said(tmp_path: Path, given: dict[str, str]) -> None:
+    with _dev(tmp_path, given) as (process, output):
+        family = _family(process)
+
+        _engine_process(process, "relay").kill()
+
+        assert process.wait(GONE_WITHIN) == 1
+        _assert_gone(family)
+        text = output.read_text()
+    assert "The relay has ended by itself" in text
+    assert "relay    | " in text
+    assert not (tmp_path / ".local" / "env").exists()
+
+
+def test_nothing_of_dev_survives_its_kill(tmp_path: Path, given: dict[str, str]) -> None:
+    with _dev(tmp_path, given) as (process, _):
+        family = _family(process)
+        assert len(family) >= 6
+
+        process.kill()
+
+        _assert_gone(family)
+
+
+def test_dev_says_what_is_wrong_with_a_server_that_is_named(tmp_path: Path, given: dict[str, str]) -> None:
+    wrong = given | {"DATABASE_URL": given["DATABASE_URL"].replace("postgres:", "nobody:")}
+
+    done = subprocess.run(
+        [*ENGINE, "dev"], cwd=tmp_path, env=CLEAN | wrong, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "`cadence-engine migrate` failed" in done.stderr
+    assert "password authentication failed" in done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr
+    assert given["DATABASE_URL"] not in done.stderr
