@@ -9,10 +9,8 @@ from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
 from cadence_contracts import write_record
@@ -310,37 +308,3 @@ def _alter(trace: Trace, **changes: object) -> None:
     """Change the newest send."""
     last = trace.sends[-1]
     trace.sends[-1] = Arrived(last.send.model_copy(update=changes), last.at)
-
-
-def test_on_servers_of_the_user_nothing_is_left(servers: Servers) -> None:
-    as_the_users = Servers(servers.addresses, servers.directory, None, None, None)
-    with ThreadPoolExecutor(1) as aside:
-        environment, there = aside.submit(_stage_and_leave, as_the_users).result()
-
-    prefix, database = environment[PREFIX], environment["DATABASE_URL"].rpartition("/")[2]
-    topics, databases = there
-    assert any(name.startswith(prefix) for name in topics)
-    assert database in databases
-    with ThreadPoolExecutor(1) as aside:
-        topics, databases = aside.submit(lambda: asyncio.run(_there(servers))).result()
-    assert not [name for name in topics if name.startswith(prefix)]
-    assert database not in databases
-
-
-def _stage_and_leave(servers: Servers) -> tuple[Mapping[str, str], tuple[list[str], list[str]]]:
-    with stage(servers) as environment:
-        prepare(environment)
-        return environment, asyncio.run(_there(servers))
-
-
-async def _there(servers: Servers) -> tuple[list[str], list[str]]:
-    """The topics and databases of the servers."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers.addresses.kafka_bootstrap_servers)
-    connection = await asyncpg.connect(servers.addresses.database_url)
-    await admin.start()
-    try:
-        databases = [row[0] for row in await connection.fetch("SELECT datname FROM pg_database")]
-        return list(await admin.list_topics()), databases
-    finally:
-        await admin.close()
-        await connection.close()

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from cadence_contracts import outbound, read_record, topics, write_record
 from cadence_contracts.inbound import ContactCreated
@@ -27,6 +29,8 @@ READY_WITHIN = 120.0
 GONE_WITHIN = 30.0
 OWN_SERVERS = ("DATABASE_URL", "REDIS_URL", "KAFKA_BOOTSTRAP_SERVERS")
 ENGINE = [sys.executable, "-m", "cadence_engine"]
+A_SEND = Path(__file__).parents[2] / "contracts/examples/whatsapp.send.requested/full.json"
+OUTBOUND = f".{topics.OUTBOUND}"
 CLEAN = {
     name: value for name, value in os.environ.items() if name not in OWN_SERVERS and not name.startswith("CADENCE_")
 }
@@ -96,6 +100,58 @@ def test_the_demo_ends_by_itself_and_all_is_right(tmp_path: Path) -> None:
     assert "records published" in done.stdout
     assert "\x1b" not in done.stdout
     assert list((tmp_path / ".local").iterdir()) == []
+
+
+def test_a_send_that_somebody_else_planted_fails_the_demo_and_nothing_is_left_on_given_servers(
+    tmp_path: Path, servers: Servers
+) -> None:
+    databases = asyncio.run(_databases(servers))
+    environment = CLEAN | servers.addresses.as_environment()
+    with subprocess.Popen(
+        [*ENGINE, "demo"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as command:
+        try:
+            topic = asyncio.run(_plant(servers.addresses.kafka_bootstrap_servers))
+            told, _ = command.communicate(timeout=READY_WITHIN)
+        finally:
+            command.kill()
+
+    assert command.returncode == 1, told
+    assert "acme/c-42/reactivation: 1 enrollments that nothing asked for" in told
+    assert "2 differences" in told  # it also comes months late
+    kept = tmp_path / ".local" / "logs-of-failed-demo"
+    assert sorted(log.name for log in kept.iterdir()) == ["consumer.log", "relay.log", "worker.log"]
+    assert topic not in asyncio.run(_topics(servers.addresses.kafka_bootstrap_servers))
+    assert asyncio.run(_databases(servers)) == databases
+
+
+async def _plant(bootstrap_servers: str) -> str:
+    """Put a send that nothing asked for on the demo's topic, once that is there; answers the topic."""
+    before = set(await _topics(bootstrap_servers))
+    async with asyncio.timeout(READY_WITHIN):
+        while not (made := {each for each in await _topics(bootstrap_servers) if each.endswith(OUTBOUND)} - before):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    (topic,) = made
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers) as producer:
+        await producer.send_and_wait(topic, A_SEND.read_bytes())
+    return topic
+
+
+async def _topics(bootstrap_servers: str) -> list[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        return list(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
+async def _databases(servers: Servers) -> list[str]:
+    connection = await asyncpg.connect(servers.addresses.database_url)
+    try:
+        return [row[0] for row in await connection.fetch("SELECT datname FROM pg_database ORDER BY 1")]
+    finally:
+        await connection.close()
 
 
 def test_others_join_dev_by_its_env_file_and_ctrl_c_ends_everything(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ Until = Callable[[float], Awaitable[None]]
 """Waits until that second of the script."""
 Position = tuple[TopicPartition, int]
 
+READ_BACK_WITHIN = 30.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +60,8 @@ async def _publish(
 async def _timestamps(bootstrap_servers: str, positions: Sequence[Position]) -> dict[Position, datetime]:
     """The records' timestamps as every reader sees them: the broker's on the gate's topics, else the producer's."""
     left, stamps = set(positions), {}
-    async with AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest") as consumer:
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
+    async with consumer, asyncio.timeout(READ_BACK_WITHIN):
         consumer.assign({partition for partition, _ in positions})
         while left:
             for partition, records in (await consumer.getmany(timeout_ms=1000)).items():

@@ -23,6 +23,7 @@ from cadence_engine.devstack.demo.script import read as read_script
 from cadence_engine.devstack.demo.seen import Seen
 from cadence_engine.devstack.demo.stage import PREFIX, stage
 from cadence_engine.devstack.demo.verdict import Verdict
+from cadence_engine.devstack.errors import DevstackError
 from cadence_engine.devstack.fleet import Fleet, command
 from cadence_engine.devstack.preparing import prepare
 from cadence_engine.devstack.stopping import stopping_once
@@ -61,7 +62,13 @@ def run(root: Path, console: Console) -> int:
                 console.print("Applying the cadences, starting consumer, worker and relay ..")
                 command(environment, "apply", str(CADENCES), "--actor", "demo")
                 engine.start()
-                outcome = asyncio.run(perform(script, definitions, environment, console))
+                try:
+                    outcome = asyncio.run(perform(script, definitions, environment, console))
+                except ExceptionGroup as group:
+                    causes = "; ".join(str(error) or repr(error) for error in group.exceptions)
+                    raise DevstackError(f"The demo could not be played to its end: {causes}") from group
+                if (ended := engine.ended()) is not None:
+                    console.print(f"The {ended.name} has ended by itself.", style="red")
             display.conclude(console, outcome.verdict, outcome.seen, outcome.demands.repetitions)
             if outcome.verdict.differences:
                 _keep_logs(engine, root / ".local" / "logs-of-failed-demo", console)

@@ -34,7 +34,8 @@ class Verdict:
 def reach(demands: Demands, seen: Seen) -> Verdict:
     """The verdict on a run that has come to its end."""
     lateness = seen.lateness()
-    grey = max(LEAST_GREY, timedelta(seconds=lateness[-1] if lateness else 0))
+    slowest = min(LATE_AT_MOST, lateness[-1]) if lateness else 0.0
+    grey = max(LEAST_GREY, timedelta(seconds=slowest))
     by_key = _by_key(seen)
     differences = [*seen.oddities, *_too_late(lateness)]
     steps: Counter[int] = Counter()
