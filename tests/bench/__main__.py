@@ -32,7 +32,7 @@ Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figur
 
 
 def main(
-    only: Only = None, rows: Rows = 30_000, runs: Runs = 3, enrollments: Enrollments = 1_000_000, json: Json = None
+    only: Only = None, rows: Rows = 20_000, runs: Runs = 3, enrollments: Enrollments = 1_000_000, json: Json = None
 ) -> None:
     """Rows per second of each path of the engine beside the least SQL that writes the same rows, and memory.
 

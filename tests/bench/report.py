@@ -62,18 +62,20 @@ def _rates(results: Sequence[Result]) -> Table:
 
 
 def _memory(memories: Sequence[Memory]) -> Table:
-    table = Table(title="memory while steps run, highest sample", title_justify="left")
-    table.add_column("live enrollments", justify="right")
+    table = Table(
+        title="memory while steps run (live enrollments, highest sample, wakeups waiting in Redis)",
+        title_justify="left",
+    )
+    table.add_column("enrollments", justify="right")
     for name in memories[0].resident_mib:
         table.add_column(f"{name} MiB", justify="right")
-    for heading in ("Redis KiB", "of it before", "wakeups in it", "steps run"):
+    for heading in ("Redis KiB", "wakeups", "steps run"):
         table.add_column(heading, justify="right")
     for memory in memories:
         table.add_row(
             f"{memory.enrollments:,}",
             *(f"{resident:.0f}" for resident in memory.resident_mib.values()),
             f"{memory.redis_bytes / 1024:,.0f}",
-            f"{memory.redis_idle_bytes / 1024:,.0f}",
             f"{memory.wakeups}",
             f"{memory.steps_run:,}",
         )
