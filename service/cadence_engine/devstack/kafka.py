@@ -56,7 +56,7 @@ SETTINGS = {
     "group.min.session.timeout.ms": "1000",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     # After a kill the broker is let back in only when its former session has ended, by default after 9 s.
-    "broker.session.timeout.ms": "3000",
+    "broker.session.timeout.ms": "6000",
     "broker.heartbeat.interval.ms": "500",
     # For two cores and a small heap; the cleaner alone takes 128 MB by default.
     "num.network.threads": "2",
