@@ -56,6 +56,8 @@ class Inbound(BaseModel):
     )
 
     event_type: ClassVar[str]
+    forgiving: ClassVar[frozenset[str]] = frozenset()
+    """Optional fields (wire names) that are left out and reported whatever is wrong with them."""
     lenient: ClassVar[Mapping[str, Callable[[str], bool]]] = {}
     """The fields (wire names) that are left out and reported if their text is not readable."""
 
@@ -127,6 +129,8 @@ class MessageReceived(_OfContact):
     """A message between a contact and a company. An inbound one (the default) cancels the contact's enrollments."""
 
     event_type = topics.MESSAGE_RECEIVED
+    # A reply must stop its cadence whatever is wrong with what it says besides.
+    forgiving = frozenset({"conversationId", "messageId", "receivedAt"})
     lenient = {"receivedAt": is_time}
 
     conversation_id: ExternalId | None = None
@@ -178,9 +182,6 @@ class GenericTrigger(_OfContact):
     __pydantic_extra__: dict[str, Scalar]
 
     event_type = "*"
-
-    lead_id: ExternalId | None = None
-    conversation_id: ExternalId | None = None
 
     @property
     def context(self) -> dict[str, bool | int | float | str]:
@@ -258,7 +259,12 @@ def parse(envelope: Envelope, *, topic: str | None = None) -> AnyInbound:
     try:
         event = _VALIDATE[model](data, by_alias=True, by_name=False)
     except ValidationError as wrong:
-        raise InvalidRecord(Reason.INVALID_DATA, sentence(wrong)) from None
+        forgiven = {str(error["loc"][0]) for error in wrong.errors(include_url=False, include_input=False)}
+        if not forgiven <= model.forgiving:
+            raise InvalidRecord(Reason.INVALID_DATA, sentence(wrong)) from None
+        data = {name: value for name, value in data.items() if name not in forgiven}
+        ignored += sorted(forgiven)
+        event = _VALIDATE[model](data, by_alias=True, by_name=False)
     if ignored:
         event._ignored = tuple(ignored)
     return cast("AnyInbound", event)

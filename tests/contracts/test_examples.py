@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
-from tests.contracts.samples import STRUCTURED, example, folder, paths, raw, structured
 
 from cadence_contracts import InvalidRecord, inbound, outbound, read_record
 from cadence_contracts.fields import parse_time
 from cadence_contracts.schemas import FURTHER_TRIGGER, data_schemas, envelope_schema
+from tests.contracts.samples import STRUCTURED, example, folder, paths, raw, structured
 
 VALID = [path for name in ("full", "minimal", "unknown-fields") for path in paths(f"*/{name}.json")]
 INVALID = [path for path in paths("*/invalid-*.json") if folder(path) != "records"]

@@ -62,6 +62,19 @@ def test_a_time_that_decides_nothing_refuses_nothing() -> None:
     assert reply.ignored == ("receivedAt",)
 
 
+@pytest.mark.parametrize("more", [{"receivedAt": 1767225600000}, {"conversationId": ""}, {"messageId": 4711}])
+def test_a_reply_counts_whatever_is_wrong_with_what_it_says_besides(more: dict[str, Any]) -> None:
+    reply = parse(topics.MESSAGE_RECEIVED, {**IDS, **more})
+
+    assert isinstance(reply, MessageReceived)
+    assert reply.ignored == tuple(more)
+
+
+def test_what_a_message_must_say_is_still_required() -> None:
+    assert "contactId" in refusal(topics.MESSAGE_RECEIVED, {"companyId": "acme", "messageId": 4711}).detail
+    assert refusal(topics.MESSAGE_RECEIVED, {**IDS, "direction": "sideways"}).reason == Reason.INVALID_DATA
+
+
 def test_a_message_is_inbound_unless_it_says_otherwise() -> None:
     said = [parse(topics.MESSAGE_RECEIVED, {**IDS, **more}) for more in ({}, {"direction": None})]
     ours = parse(topics.MESSAGE_RECEIVED, {**IDS, "direction": "outbound"})

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.contracts.samples import STRUCTURED, example
 
 from cadence_contracts import InvalidRecord, Reason, outbound, read_record
 from cadence_contracts.outbound import EnrollmentCancelled, EventCause, SendRequested, StepExecuted
 from cadence_contracts.schemas import data_schemas
+from tests.contracts.samples import STRUCTURED, example
 
 COMMON = {"companyId", "contactId", "enrollmentId", "cadenceId", "cadenceKey", "version"}
 LOGGED = COMMON | {"revision", "at", "cause"}

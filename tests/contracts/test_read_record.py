@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.contracts.samples import STRUCTURED, example, paths, raw, structured
 
 from cadence_contracts import Envelope, InvalidRecord, Reason, inbound, outbound, read_record, topics
 from cadence_contracts.fields import format_time, parse_time
+from tests.contracts.samples import STRUCTURED, example, paths, raw, structured
 
 EVENT: dict[str, Any] = {
     "specversion": "1.0",

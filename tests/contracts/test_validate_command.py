@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.contracts.samples import EXAMPLES, example
 
 from cadence_contracts.__main__ import main
+from tests.contracts.samples import EXAMPLES, example
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:

@@ -7,10 +7,10 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.contracts.samples import STRUCTURED, example
 
 from cadence_contracts import inbound, outbound, read_record, structured_value, topics, write_record
 from cadence_contracts.inbound import CompanyUpdated, ContactCreated, ContactUpdated, GenericTrigger, LeadCreated
+from tests.contracts.samples import STRUCTURED, example
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
