@@ -45,6 +45,8 @@ def test_the_contact_name_is_always_there_when_it_is_known() -> None:
 def test_values_fit_whatsapp() -> None:
     name = Lookup(Source.CONTACT, "name")
     assert filled(name, facts=Facts("x", name="Ana\n\tde     Souza ")) == "Ana de Souza"
+    assert filled(name, facts=Facts("x", name="Ana \n   Souza")) == "Ana Souza"
+    assert fill(Template("t", "marketing", {}), Facts("x", name="  "), {}) == {}
     assert len(filled(name, facts=Facts("x", name="a" * 5000))) == MAX_VALUE
     with pytest.raises(MissingVariable):
         filled(name, facts=Facts("x", name=" \n "))

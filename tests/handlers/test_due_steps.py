@@ -4,7 +4,6 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from tests.handlers.conftest import NAME, Stage, definition
 
 from cadence_engine.domain.cadence import Lookup, Source, Wait
 from cadence_engine.domain.cancel import CancelReason, cancel
@@ -13,10 +12,11 @@ from cadence_engine.domain.gate import Held
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.due_steps import Ran, run_due_steps
-from cadence_engine.handlers.unpark import recheck_parked
+from cadence_engine.handlers.unpark import recheck_parked, retry_parked
 from cadence_engine.storage.database import UnitOfWork, run
 from cadence_engine.storage.enrollments import claim
 from cadence_engine.storage.enrollments.save import StaleDecisionError
+from tests.handlers.conftest import ACME, NAME, Stage, definition
 
 PHONE = "+5511999990000"
 
@@ -143,6 +143,31 @@ async def test_a_row_that_always_fails_is_parked_once_and_the_others_go_on(stage
     assert (parked["contactId"], parked["reason"]) == ("duda", "internal_error")
 
 
+async def test_an_operator_takes_up_what_a_fault_has_parked(stage: Stage) -> None:
+    cadence = await stage.publish(definition(waits=[Wait()], variables={"x": Lookup(Source.CONTEXT, "x")}))
+    await stage.hears("contact.created", contactId="ana", phone=PHONE)
+    await stage.pool.execute("UPDATE cadence_enrollments SET context = '[]'")
+    assert (await stage.run_due()).parked == 1
+    await stage.pool.execute("""UPDATE cadence_enrollments SET context = '{"x": "mended"}'""")
+    assert (await run(stage.pool, recheck_parked))[0] == 0  # an internal error is for people to look at
+    retry = await run(stage.pool, lambda unit: retry_parked(unit, ACME, cadence.cadence_id, after=None, actor="olga"))
+    assert retry[0].going_on == 1
+    assert (await stage.run_due()).sent == 1
+    (resumed,) = await stage.log("cadence.enrollment.resumed")
+    assert resumed["actor"] == "olga"
+
+
+async def test_what_is_still_missing_is_told_anew(stage: Stage) -> None:
+    await stage.publish(definition(variables=NAME, waits=[Wait()]))
+    await stage.hears("contact.created", contactId="ana")
+    await stage.run_due()
+    await stage.hears("contact.updated", contactId="ana", name="Ana")
+    assert [parked["reason"] for parked in await stage.log("cadence.enrollment.parked")] == [
+        "missing_variable",
+        "unreachable",
+    ]
+
+
 async def test_workers_share_a_backlog_and_nothing_runs_twice(stage: Stage) -> None:
     stage.policy = Policy(claim_rows=25)
     await stage.publish(definition(waits=[Wait()]))
@@ -190,7 +215,7 @@ async def test_a_decision_on_an_outdated_revision_is_not_written(stage: Stage) -
     await stage.hears("contact.created", contactId="ana", phone=PHONE)
 
     async def stale(unit: UnitOfWork) -> None:
-        ((enrollment, _),) = await claim.due(unit.connection, unit.now, [], 1)
+        ((enrollment, _),) = await claim.due(unit.connection, unit.now, 1)
         await unit.connection.execute("UPDATE cadence_enrollments SET revision = revision + 1")
         await apply(unit, [cancel(enrollment, CancelReason.OPERATOR, Cause(actor="x"), unit.now)])
 

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
-from tests.handlers.conftest import ACME, Stage, definition
 
 from cadence_engine.domain.cadence import CadenceVersion, Reentry, ReentryRule, Wait
 from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, Refusal, Refused
 from cadence_engine.handlers.cadence_status import pause_cadence
 from cadence_engine.storage.database import run
+from tests.handlers.conftest import ACME, Stage, definition
 
 GLOBEX = "globex"
 

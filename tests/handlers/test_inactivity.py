@@ -4,13 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tests.handlers.conftest import ACME, Stage, definition
-
 from cadence_engine.domain.cadence import Reentry, ReentryRule, Wait
 from cadence_engine.domain.company import CompanyChange
 from cadence_engine.handlers.detect_inactive import companies_due
 from cadence_engine.storage import companies
 from cadence_engine.storage.database import UnitOfWork, run
+from tests.handlers.conftest import ACME, Stage, definition
 
 NEW_ACTIVITY = Reentry(ReentryRule.NEW_ACTIVITY)
 

@@ -3,11 +3,10 @@
 import asyncio
 from datetime import timedelta
 
-from tests.handlers.conftest import Stage, definition
-
 from cadence_engine.domain.cadence import Wait
 from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.storage.database import UnitOfWork, run
+from tests.handlers.conftest import Stage, definition
 
 
 async def test_a_reply_that_waits_for_a_step_under_way_is_logged_behind_it(stage: Stage) -> None:

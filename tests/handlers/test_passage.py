@@ -2,9 +2,8 @@
 
 from datetime import timedelta
 
-from tests.handlers.conftest import NAME, Stage, definition
-
 from cadence_engine.domain.cadence import Wait
+from tests.handlers.conftest import NAME, Stage, definition
 
 
 async def test_a_created_contact_is_sent_every_step_and_completes_with_its_tags(stage: Stage) -> None:
@@ -43,3 +42,12 @@ async def test_an_event_that_comes_twice_enrolls_once(stage: Stage) -> None:
     assert (counts.applied, counts.seen) == (1, 1)
     assert (await stage.receive(event)).seen == 1
     assert await stage.statuses() == ["active"]
+
+
+async def test_two_cadences_that_complete_at_once_both_leave_their_tags(stage: Stage) -> None:
+    for key in ("a", "b"):
+        await stage.publish(definition(key=key, waits=[Wait()], tags=[key]))
+    await stage.hears("contact.created", contactId="ana", phone="+5511999990000")
+    assert (await stage.run_due()).completed == 2
+    tags = await stage.pool.fetch("SELECT tag FROM contact_tags")
+    assert {tag["tag"] for tag in tags} == {"a", "b"}

@@ -3,8 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-from tests.handlers.conftest import ACME, NAME, Stage, definition
-
 from cadence_engine.domain.cadence import CadenceVersion, Wait
 from cadence_engine.domain.enroll import EnrollRequest
 from cadence_engine.domain.events import Cause
@@ -12,6 +10,7 @@ from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence
 from cadence_engine.handlers.enroll import enroll
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.storage.database import UnitOfWork, run
+from tests.handlers.conftest import ACME, NAME, Stage, definition
 
 PHONE = "+5511999990000"
 

@@ -4,12 +4,11 @@ import asyncio
 import uuid
 from datetime import datetime, timedelta
 
-from tests.handlers.conftest import ACME, NAME, Stage, definition
-
 from cadence_engine.domain.cadence import Literally, Lookup, Source, Variable, Wait
 from cadence_engine.domain.enroll import Enrolled
 from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, Outcome, cancel_enrollment
 from cadence_engine.storage.database import UnitOfWork, run
+from tests.handlers.conftest import ACME, NAME, Stage, definition
 
 LATER = [Wait(days=1)]
 

@@ -1,13 +1,12 @@
 """Every kind of event that the log holds is what the contract promises, field by field."""
 
-from tests.handlers.conftest import ACME, NAME, Stage, definition
-
 from cadence_contracts import outbound
 from cadence_contracts.envelope import Envelope
 from cadence_engine.domain.cadence import Wait
 from cadence_engine.domain.events import REFUSED, event_id
 from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence, resume_cadence
 from cadence_engine.storage.database import run
+from tests.handlers.conftest import ACME, NAME, Stage, definition
 
 PHONE = "+5511999990000"
 

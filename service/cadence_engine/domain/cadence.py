@@ -110,6 +110,8 @@ class Definition:
 
 INACTIVITY = "inactivity"
 API = "api"
+UNRECORDED = frozenset({INACTIVITY, API})
+"""Triggers that are no records: what is known of the contact decides alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import EllipsisType
 
-from cadence_engine.domain.known import Known, newest
+from cadence_engine.domain.known import UNTOLD, Known, newest
 
 ContactKey = tuple[str, str]
 """(company id, contact id): an external id is known only together with its company."""
-
-UNTOLD: Known[str | None] = Known(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,10 @@ class Contact:
             time_zone=_told(self.time_zone, change.time_zone, at),
         )
 
+    def mentioned(self, at: datetime) -> "Contact":
+        """After a record of `at` that names the contact and tells nothing about it: a stub, where it was erased."""
+        return self if not self.erased or self.forgets(at) else replace(self, erased=False)
+
     def tagged(self, at: datetime) -> "Contact":
         """After its owner said at `at` which tags it has."""
         return replace(self, erased=False, tags_at=at)
@@ -76,8 +78,8 @@ class Contact:
         )
 
     def prefers(self, *, stop: bool, at: datetime) -> "Contact":
-        """After a preference of `at`: no more marketing, or marketing again."""
-        return replace(self, erased=False, opted_out=self.opted_out.told(stop, at))
+        """After a preference of `at`, also one from before a deletion: it is a wish, not personal data."""
+        return replace(self, opted_out=self.opted_out.told(stop, at))
 
     def erase(self, at: datetime) -> "Contact":
         """Without anything told up to `at`. The opt-out stays: forgetting it could only send more."""

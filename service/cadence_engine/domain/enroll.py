@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from cadence_engine.domain import schedule
-from cadence_engine.domain.cadence import CadenceVersion, Scalar
+from cadence_engine.domain.cadence import UNRECORDED, CadenceVersion, Scalar
 from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment, Status
@@ -126,7 +126,7 @@ def decide(request: EnrollRequest, found: Situation, now: datetime) -> Outcome:
 
 
 def _unwilling(request: EnrollRequest, found: Situation, contact: Contact) -> Refusal | None:
-    if contact.erased or contact.forgets(request.triggered_at):
+    if contact.forgets(request.triggered_at) or (contact.erased and request.trigger in UNRECORDED):
         return Refusal.CONTACT_ERASED
     if contact.opted_out.value:
         return Refusal.OPTED_OUT

@@ -18,9 +18,16 @@ class Known(Generic[T]):
         """The newer of what is known and what is told; at the same instant, what is told."""
         return self if self.at is not None and self.at > at else Known(value, at)
 
+    def newer(self, other: "Known[T]") -> "Known[T]":
+        """The newer of two, `other` where they were told at the same instant; one that nobody told is the older."""
+        return self if other.at is None else self.told(other.value, other.at)
+
     def since(self, at: datetime, blank: T) -> "Known[T]":
         """What is left when everything told up to `at` is forgotten."""
         return self if self.at is not None and self.at > at else Known(blank)
+
+
+UNTOLD: Known[str | None] = Known(None)
 
 
 def newest(left: datetime | None, right: datetime | None) -> datetime | None:

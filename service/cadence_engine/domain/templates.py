@@ -11,7 +11,8 @@ MAX_VALUE = 1024
 """WhatsApp's bound on a template's body, in characters."""
 
 # A template value may hold no newline, no tab and no run of four spaces (WhatsApp's rules).
-_FORBIDDEN = re.compile(r"[\r\n\t\v\f\x85\u2028\u2029]+| {4,}")
+_FOUR_SPACES = " " * 4
+_SPACES = re.compile(" {4,}")
 
 FIELDS: Mapping[Source, Mapping[str, str]] = {
     Source.CONTACT: {
@@ -44,9 +45,9 @@ def fill(template: Template, facts: Facts, context: Mapping[str, Scalar]) -> dic
 
     Raises MissingVariable for the first that has neither value nor fallback.
     """
-    variables = {CONTACT_NAME: _clean(facts.name)} if facts.name else {}
-    for name, variable in template.variables.items():
-        variables[name] = variable.text if isinstance(variable, Literally) else _look_up(name, variable, facts, context)
+    variables = {CONTACT_NAME: name} if (name := _clean(facts.name or "")) else {}
+    for key, variable in template.variables.items():
+        variables[key] = variable.text if isinstance(variable, Literally) else _look_up(key, variable, facts, context)
     return variables
 
 
@@ -74,4 +75,6 @@ def _text(value: Scalar) -> str:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub(" ", text).strip()[:MAX_VALUE]
+    if not text.isprintable():  # a line break, a tab or the like: rare, and then all white space becomes plain
+        return " ".join(text.split())[:MAX_VALUE]
+    return (_SPACES.sub(" ", text) if _FOUR_SPACES in text else text).strip()[:MAX_VALUE]

@@ -57,5 +57,5 @@ def _triggering(received: Received[ContactCreated | ContactUpdated]) -> Triggeri
         contact_id=event.contact_id,
         at=received.at,
         cause=Cause(source=received.source, id=received.id),
-        data={"name": event.name, "locale": event.locale, "timeZone": event.time_zone},
+        data={"name": event.name, "phone": event.phone, "locale": event.locale, "timeZone": event.time_zone},
     )

@@ -30,7 +30,7 @@ class Detected:
 
 async def companies_due(unit: UnitOfWork, policy: Policy) -> Sequence[str]:
     """Companies whose detector hour has come today, is behind the watermark, and whose run is not finished."""
-    reading, _ = await gate.read(unit.connection)
+    reading = await gate.read(unit.connection)
     return [
         company.company_id
         for company, last_finished in await detector.companies_with_detector(unit.connection)
@@ -40,7 +40,8 @@ async def companies_due(unit: UnitOfWork, policy: Policy) -> Sequence[str]:
 
 def _is_due(day: DetectorDay, watermark: datetime, last_finished: date | None) -> bool:
     # Everything that the contacts wrote before the hour must be applied: the watermark is never ahead of the clock.
-    return day.run_at <= watermark and last_finished != day.local_date
+    # Not before the newest run either: a company that moves west does not have its day twice.
+    return day.run_at <= watermark and (last_finished is None or last_finished < day.local_date)
 
 
 async def detect_page(unit: UnitOfWork, company_id: str, policy: Policy) -> Detected:

@@ -39,13 +39,13 @@ class Ran:
 
 async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime | None = None) -> Ran:
     """Run a batch of what is due, by `due_until` if given, longest due first; other workers take other rows."""
-    reading, held_cadences = await gate.read(unit.connection)
+    reading = await gate.read(unit.connection)
     until = gate_rule.decide(reading, policy)
     if isinstance(until, Held):
         return Ran(held=until)
     if due_until is not None:
         until = min(until, due_until)
-    claimed = await claim.due(unit.connection, until, held_cadences, policy.claim_rows)
+    claimed = await claim.due(unit.connection, until, policy.claim_rows)
     if not claimed:
         return Ran()
     keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}
@@ -64,7 +64,7 @@ def _decide(
             yield advance(enrollment, version, facts, now, policy)
         except Exception as error:  # one row's failure must not stop the others; the row tells it
             log.exception("step_failed", extra={"enrollment_id": str(enrollment.enrollment_id)})
-            detail = f"{type(error).__name__} while deciding: see the log line step_failed, then resume the enrollment"
+            detail = f"{type(error).__name__} while deciding: see step_failed in the log, then `cadence-engine unpark`"
             yield park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
 
 

@@ -1,19 +1,17 @@
 """`contact.deleted`: cancel, and forget the person."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from cadence_contracts.inbound import ContactDeleted
 from cadence_engine.domain.cancel import CancelReason, cancel
-from cadence_engine.domain.contact import Contact, ContactKey
+from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.erase import is_forgotten
 from cadence_engine.domain.events import Cause
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.received import Received
 from cadence_engine.storage import contacts, erasure
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import load
-
-FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 async def erase_contacts(unit: UnitOfWork, events: Sequence[Received[ContactDeleted]]) -> None:
@@ -29,15 +27,10 @@ async def erase_contacts(unit: UnitOfWork, events: Sequence[Received[ContactDele
         causes[key] = Cause(source=received.source, id=received.id)
     await contacts.save(unit.connection, list(known.values()))
     live = await load.live_of(unit.connection, causes)
-    doomed = [enrollment for enrollment in live if enrollment.triggered_at <= _up_to(known[enrollment.contact_key])]
+    doomed = [enrollment for enrollment in live if is_forgotten(known[enrollment.contact_key], enrollment)]
     await apply(unit, [cancel(e, CancelReason.CONTACT_DELETED, causes[e.contact_key], unit.now) for e in doomed])
-    await erasure.blank(unit.connection, {key: _up_to(contact) for key, contact in known.items()})
+    await erasure.blank(unit.connection, list(known.values()))
     await contacts.forget_tags(unit.connection, [key for key, contact in known.items() if contact.tags_at is None])
-
-
-def _up_to(contact: Contact) -> datetime:
-    # A passage is forgotten with what triggered it; all of them where nothing newer than the deletion is known.
-    return FOREVER if contact.erased or contact.erased_at is None else contact.erased_at
 
 
 def _key(received: Received[ContactDeleted]) -> ContactKey:

@@ -22,11 +22,8 @@ async def note_preferences(unit: UnitOfWork, events: Sequence[Received[ContactPr
     stopped: dict[ContactKey, Cause] = {}
     for received in events:
         key = _key(received)
-        contact = known[key]
         stop = received.event.marketing == "stop"
-        if contact.forgets(received.at):
-            continue
-        told = contact.prefers(stop=stop, at=received.at)
+        told = known[key].prefers(stop=stop, at=received.at)
         known[key] = told
         if stop and told.opted_out.value:
             stopped.setdefault(key, Cause(source=received.source, id=received.id))

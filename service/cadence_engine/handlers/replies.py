@@ -35,7 +35,9 @@ async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageRecei
             continue
         known[key] = contact.messaged(received.at, inbound=event.is_inbound, conversation_id=event.conversation_id)
         if event.conversation_id is not None:
-            seen[event.company_id, event.conversation_id] = (event.contact_id, received.at)
+            conversation = (event.company_id, event.conversation_id)
+            _, newest_at = seen.get(conversation, ("", received.at))
+            seen[conversation] = (event.contact_id, max(newest_at, received.at))
         if event.is_inbound:
             cause = Cause(source=received.source, id=received.id)
             inbound[key].append(InboundMessage(received.at, event.message_id, cause))

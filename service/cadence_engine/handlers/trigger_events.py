@@ -1,23 +1,47 @@
 """`purchase.completed` and the further trigger topics: events that only enroll."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from cadence_contracts.inbound import GenericTrigger
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.received import Received
-from cadence_engine.handlers.triggers import Triggering, enroll_triggered
-from cadence_engine.storage import contacts
+from cadence_engine.handlers.triggers import Triggering, enroll_triggered, lock_mentioned
+from cadence_engine.storage import conversations, leads
 from cadence_engine.storage.database import UnitOfWork
 
 
 async def enroll_on(unit: UnitOfWork, events: Sequence[Received[GenericTrigger]], policy: Policy) -> None:
-    """An event that comes before its contact enrolls a stub; the step parks until the contact is known."""
+    """An event that comes before its contact enrolls a stub; the step parks until the contact is known.
+
+    A `leadId` or `conversationId` in the data is context as everything else there. If it is known to the company the
+    enrollment refers to it; if not, it may only not have arrived yet, and refusing would lose the enrollment.
+    """
     if not events:
         return
-    keys = {(received.event.company_id, received.event.contact_id) for received in events}
-    locked = await contacts.lock_or_add(unit.connection, keys)
-    await enroll_triggered(unit, [_triggering(received) for received in events], locked, policy)
+    triggerings = [_triggering(received) for received in events]
+    locked = await lock_mentioned(unit, triggerings)
+    known_leads = await leads.known(unit.connection, _named(triggerings, "leadId"))
+    known_conversations = await conversations.known(unit.connection, _named(triggerings, "conversationId"))
+    linked = [
+        replace(
+            each,
+            lead_id=_linked(each, "leadId", known_leads),
+            conversation_id=_linked(each, "conversationId", known_conversations),
+        )
+        for each in triggerings
+    ]
+    await enroll_triggered(unit, linked, locked, policy)
+
+
+def _named(triggerings: Sequence[Triggering], field: str) -> set[tuple[str, str]]:
+    return {(each.company_id, value) for each in triggerings if isinstance(value := each.context.get(field), str)}
+
+
+def _linked(triggering: Triggering, field: str, known: Collection[tuple[str, str]]) -> str | None:
+    value = triggering.context.get(field)
+    return value if isinstance(value, str) and (triggering.company_id, value) in known else None
 
 
 def _triggering(received: Received[GenericTrigger]) -> Triggering:
@@ -31,6 +55,4 @@ def _triggering(received: Received[GenericTrigger]) -> Triggering:
         cause=Cause(source=received.source, id=received.id),
         data=context,
         context=context,
-        lead_id=event.lead_id,
-        conversation_id=event.conversation_id,
     )

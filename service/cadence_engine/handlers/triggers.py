@@ -14,7 +14,7 @@ from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.domain.triggers import matches
 from cadence_engine.handlers.enroll import enroll_locked
-from cadence_engine.storage import cadences
+from cadence_engine.storage import cadences, contacts
 from cadence_engine.storage.database import UnitOfWork
 
 
@@ -45,6 +45,17 @@ async def enroll_triggered(
         if matches(cadence.definition.trigger, triggering.event, triggering.data)
     ]
     return await enroll_locked(unit, requests, locked, policy)
+
+
+async def lock_mentioned(unit: UnitOfWork, triggerings: Sequence[Triggering]) -> dict[ContactKey, Contact]:
+    """The contacts that events name, locked; an unknown one, or one that was deleted before, is a stub from now on."""
+    locked = await contacts.lock_or_add(unit.connection, {(each.company_id, each.contact_id) for each in triggerings})
+    known = dict(locked)
+    for each in triggerings:
+        key = (each.company_id, each.contact_id)
+        known[key] = known[key].mentioned(each.at)
+    await contacts.save(unit.connection, [contact for key, contact in known.items() if contact is not locked[key]])
+    return known
 
 
 async def _waiting(

@@ -1,30 +1,34 @@
 """Blanking a deleted contact's personal data in enrollments and log."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Sequence
 
-from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.cadence import UNRECORDED
+from cadence_engine.domain.contact import Contact
 from cadence_engine.storage.connection import Connection
 
 
-async def blank(connection: Connection, up_to: Mapping[ContactKey, datetime]) -> None:
-    """Forget contexts, phones, variables and operators' notes of the ended passages triggered up to the given instants.
+async def blank(connection: Connection, contacts: Sequence[Contact]) -> None:
+    """Forget contexts, phones, variables and operators' notes of the ended passages that go with the deleted contacts.
 
     A send that is not on Kafka yet becomes a skipped step. It keeps its event id: the relay's digest, and with it the
-    proof of what was published, rests on the ids alone.
+    proof of what was published, rests on the ids alone. Which passages go is said by `domain.erase.is_forgotten`.
     """
-    keys = sorted(up_to)
+    ordered = sorted(contacts, key=lambda contact: contact.key)
     passages = await connection.fetch(
         """
         UPDATE cadence_enrollments e SET context = '{}'
-        FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS erased (company_id, contact_id, up_to)
-        WHERE e.company_id = erased.company_id AND e.contact_id = erased.contact_id
-            AND e.triggered_at <= erased.up_to AND e.status IN ('completed', 'cancelled')
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[])
+            AS contact (company_id, contact_id, at, erased)
+        WHERE e.company_id = contact.company_id AND e.contact_id = contact.contact_id
+            AND (e.triggered_at <= contact.at OR contact.erased AND e.trigger = ANY($5::text[]))
+            AND e.status IN ('completed', 'cancelled')
         RETURNING e.company_id, e.enrollment_id
         """,
-        [key[0] for key in keys],
-        [key[1] for key in keys],
-        [up_to[key] for key in keys],
+        [contact.company_id for contact in ordered],
+        [contact.contact_id for contact in ordered],
+        [contact.erased_at for contact in ordered],
+        [contact.erased for contact in ordered],
+        list(UNRECORDED),
     )
     if passages:
         await _blank_log(connection, [row[0] for row in passages], [row[1] for row in passages])

@@ -1,6 +1,6 @@
 """Claiming what is due, and what is parked, together with the facts to decide it on."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -28,8 +28,9 @@ KNOWN = """
 CLAIM = f"""
     WITH e AS MATERIALIZED (
         SELECT * FROM cadence_enrollments
-        WHERE status = 'active' AND next_run_at <= $1 AND cadence_id <> ALL($2::uuid[])
-        ORDER BY next_run_at LIMIT $3
+        WHERE status = 'active' AND next_run_at <= $1
+            AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))
+        ORDER BY next_run_at LIMIT $2
         FOR UPDATE SKIP LOCKED
     )
     SELECT {COLUMNS}, {FACTS} FROM e {KNOWN} ORDER BY e.next_run_at
@@ -44,6 +45,13 @@ PARKED_OF = f"""
     FOR UPDATE OF e
 """  # noqa: S608
 
+PARKED_BY_ID = f"""
+    SELECT {COLUMNS}, {FACTS} FROM cadence_enrollments e {KNOWN}
+    WHERE e.company_id = $1 AND e.enrollment_id = ANY($2::uuid[]) AND e.status = 'parked'
+    ORDER BY e.enrollment_id
+    FOR UPDATE OF e
+"""  # noqa: S608
+
 STALE_PARKED = f"""
     SELECT e.company_id, e.contact_id FROM cadence_enrollments e {KNOWN}
     WHERE e.status = 'parked' AND e.park_reason <> 'internal_error' AND {REVISIONS} <> e.parked_knowing
@@ -54,12 +62,12 @@ STALE_PARKED = f"""
 Claimed = tuple[Enrollment, Facts]
 
 
-async def due(connection: Connection, until: datetime, held: Sequence[UUID], rows: int) -> list[Claimed]:
+async def due(connection: Connection, until: datetime, rows: int) -> list[Claimed]:
     """Lock up to `rows` active enrollments due by `until`, longest due first; skips those that others hold.
 
-    `held` are cadences whose enrollments must not be claimed. Locks nothing but enrollments.
+    A cadence that is paused, and whose enrollments are still being moved, is left out. Locks nothing but enrollments.
     """
-    return [_claimed(row) for row in await connection.fetch(CLAIM, until, held, rows)]
+    return [_claimed(row) for row in await connection.fetch(CLAIM, until, rows)]
 
 
 async def parked_of(connection: Connection, contacts: Collection[ContactKey]) -> list[Claimed]:
@@ -83,6 +91,29 @@ async def cadences_of_parked(connection: Connection, contacts: Collection[Contac
         *zip(*contacts, strict=True),
     )
     return {(row[0], row[1]) for row in rows}
+
+
+async def parked_in(
+    connection: Connection, company_id: str, cadence_id: UUID, *, after: UUID | None, rows: int
+) -> list[tuple[str, UUID]]:
+    """(contact id, enrollment id) of up to `rows` parked enrollments of a cadence behind `after`; nothing is locked."""
+    found = await connection.fetch(
+        """
+        SELECT contact_id, enrollment_id FROM cadence_enrollments
+        WHERE company_id = $1 AND cadence_id = $2 AND status = 'parked' AND ($3::uuid IS NULL OR enrollment_id > $3)
+        ORDER BY company_id, enrollment_id LIMIT $4
+        """,
+        company_id,
+        cadence_id,
+        after,
+        rows,
+    )
+    return [(row[0], row[1]) for row in found]
+
+
+async def parked_by_id(connection: Connection, company_id: str, enrollment_ids: Collection[UUID]) -> list[Claimed]:
+    """Those that still are parked, whatever the reason, locked; their contacts must be locked before."""
+    return [_claimed(row) for row in await connection.fetch(PARKED_BY_ID, company_id, enrollment_ids)]
 
 
 async def contacts_with_stale_parked(connection: Connection, rows: int) -> list[ContactKey]:

@@ -1,7 +1,9 @@
 """Writing decisions: any number of them in one statement each for new and for changed enrollments."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
+from cadence_engine.domain.contact import ContactKey
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.storage import contacts
@@ -53,9 +55,10 @@ async def save(connection: Connection, decisions: Sequence[Decision]) -> None:
     written = int(status.rpartition(" ")[2])
     if written != len(decisions):
         raise StaleDecisionError(f"{len(decisions)} enrollments were decided, {written} were still as decided on")
-    tags = {decision.enrollment.contact_key: decision.tags for decision in decisions if decision.tags}
-    if tags:
-        await contacts.add_completion_tags(connection, tags)
+    tags: dict[ContactKey, set[str]] = defaultdict(set)
+    for decision in decisions:
+        tags[decision.enrollment.contact_key].update(decision.tags)
+    await contacts.add_completion_tags(connection, tags)
 
 
 def _new(enrollment: Enrollment) -> tuple[object, ...]:

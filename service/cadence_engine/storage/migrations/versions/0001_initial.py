@@ -80,8 +80,9 @@ CREATE TABLE leads (
     company_id  text NOT NULL REFERENCES companies,
     lead_id     text NOT NULL CHECK (length(lead_id) BETWEEN 1 AND 200),
     board_id    text,
+    board_id_at timestamptz,
     contact_id  text,
-    known_at    timestamptz NOT NULL,
+    contact_id_at timestamptz,
     revision    bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (company_id, lead_id),
     FOREIGN KEY (company_id, contact_id) REFERENCES contacts
