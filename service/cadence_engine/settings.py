@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from cadence_contracts.fields import is_zone
+
 
 class Settings(BaseSettings):
     """Durations are seconds. Secrets are never printed."""
@@ -48,6 +50,13 @@ class Settings(BaseSettings):
     @classmethod
     def _by_comma(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("default_time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        if not is_zone(value):
+            raise ValueError("must be a zone of the IANA database, such as America/Sao_Paulo")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import pytest
 import pytest_asyncio
-from tests.handlers.conftest import ACME, Stage, definition, stage
 
 from cadence_engine.bootstrap import policy_of
 from cadence_engine.devstack.servers import Servers
@@ -22,6 +21,7 @@ from cadence_engine.scheduling.ticker import tick
 from cadence_engine.settings import Settings
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
+from tests.handlers.conftest import ACME, Stage, definition, stage
 
 __all__ = ["stage"]
 

@@ -4,9 +4,8 @@ import asyncio
 import time
 from datetime import timedelta
 
-from tests.scheduling.conftest import Desk
-
 from cadence_engine.scheduling.passing import Passing
+from tests.scheduling.conftest import Desk
 
 RAISE = "UPDATE reply_gate SET watermark = $1"
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import orjson
 import pytest
-from tests.scheduling.conftest import Desk
 
 from cadence_engine.health import Readiness
 from cadence_engine.scheduling.planner import Planner
 from cadence_engine.scheduling.wakeups import Hints, road
 from cadence_engine.settings import Settings
+from tests.scheduling.conftest import Desk
 
 
 async def test_it_fills_the_next_minute_however_often_it_looks(desk: Desk) -> None:

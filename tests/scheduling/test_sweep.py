@@ -3,12 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import asyncpg
 import pytest
 from structlog.testing import capture_logs
-from tests.scheduling.conftest import Desk
 
 from cadence_engine.health import Readiness
+from cadence_engine.scheduling.due_steps import DueSteps
 from cadence_engine.scheduling.sweep import Sweep
+from tests.scheduling.conftest import Desk
 
 road_is_clear = pytest.mark.usefixtures("road_is_clear")
 
@@ -51,7 +53,7 @@ async def test_a_held_gate_is_told_once_with_its_reason_and_once_that_it_is_over
     assert readiness.degraded == {"steps": "held: replies_behind"}
     assert await desk.sent() == 0
 
-    sweep.policy = desk.stage.policy
+    sweep.steps = DueSteps(desk.pool, desk.stage.policy)
     with capture_logs() as logs:
         for _ in range(3):
             await sweep.run_once()
@@ -60,7 +62,33 @@ async def test_a_held_gate_is_told_once_with_its_reason_and_once_that_it_is_over
     assert await desk.sent() == 1
 
 
+@road_is_clear
+async def test_a_batch_that_fails_as_a_whole_is_tried_smaller_until_it_passes(desk: Desk) -> None:
+    await desk.pool.execute(REFUSE_LARGE_BATCHES)
+    await desk.due(10, after=timedelta(minutes=-10))
+    sweep = _sweep(desk, Readiness(), claim_rows=10)
+    failures = 0
+    while await desk.sent() < 10 and failures < 10:
+        try:
+            await sweep.run_once()
+        except asyncpg.RaiseError:
+            failures += 1
+    assert await desk.sent() == 10
+    assert failures >= 2
+
+
+REFUSE_LARGE_BATCHES = """
+    CREATE FUNCTION refuse_large_batches() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF (SELECT count(*) FROM logged) > 9 THEN RAISE EXCEPTION 'too many at once'; END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER refuse_large_batches AFTER INSERT ON cadence_events REFERENCING NEW TABLE AS logged
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_large_batches();
+"""
+
+
 def _sweep(desk: Desk, readiness: Readiness, **changed: object) -> Sweep:
     async def nobody(_: object) -> None: ...
 
-    return Sweep(desk.pool, replace(desk.stage.policy, **changed), nobody, readiness)  # type: ignore[arg-type]
+    return Sweep(DueSteps(desk.pool, replace(desk.stage.policy, **changed)), nobody, readiness)  # type: ignore[arg-type]

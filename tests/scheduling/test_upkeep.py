@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.scheduling.conftest import Desk
 
 from cadence_engine.scheduling.upkeep import ROWS_AT_ONCE, Upkeep
 from cadence_engine.storage import partitions
+from tests.scheduling.conftest import Desk
 
 PARTITIONS = """
     SELECT relid::text FROM pg_partition_tree('cadence_events')

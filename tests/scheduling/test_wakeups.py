@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tests.scheduling.conftest import NEVER, Desk, eventually
 
 from cadence_engine.devstack.valkey import Valkey
 from cadence_engine.health import Readiness
 from cadence_engine.scheduling.wakeups import Hints
+from tests.scheduling.conftest import NEVER, Desk, eventually
 
 pytestmark = pytest.mark.usefixtures("road_is_clear")
 

@@ -31,7 +31,9 @@ from cadence_engine.handlers.cadence_status import (
     pause_cadence,
     resume_cadence,
 )
+from cadence_engine.handlers.unpark import Retried, retry_parked
 from cadence_engine.storage import cadences
+from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.reports import cadences as reports
 from cadence_engine.storage.reports.cadences import CadenceLine
 
@@ -50,6 +52,7 @@ def register(app: typer.Typer) -> None:
     app.command()(show)
     app.command()(pause)
     app.command()(resume)
+    app.command()(unpark)
 
 
 def apply(
@@ -229,6 +232,33 @@ def resume(key: Key, company: Company, actor: Actor, *, reason: Reason = None) -
 
 async def _unknown(opened: Session, company: str, key: str) -> Refused:
     return unknown(await opened.run(lambda unit: cadences.keys_of(unit.connection, company)), company, key)
+
+
+def unpark(key: Key, company: Company, actor: Actor) -> None:
+    """Look again at what a cadence has parked, whatever the reason, after it was mended; what still lacks stays."""
+
+    async def main(opened: Session) -> tuple[int, int]:
+        cadence = await opened.run(lambda unit: cadences.find(unit.connection, company, key=key))
+        if cadence is None:
+            async with opened.pool.acquire() as connection:
+                raise unknown(await cadences.keys_of(connection, company), company, key)
+        version, status = cadence
+        if status is CadenceStatus.PAUSED:
+            raise Refused(f"{key} is paused: `cadence-engine resume {key}` first")
+        looked_at = going_on = 0
+        after: UUID | None = None
+        while True:
+
+            async def retry(unit: UnitOfWork, behind: UUID | None = after) -> Retried:
+                return await retry_parked(unit, company, version.cadence_id, after=behind, actor=actor)
+
+            batch = await opened.run(retry)
+            looked_at, going_on, after = looked_at + batch.looked_at, going_on + batch.going_on, batch.after
+            if after is None:
+                return looked_at, going_on
+
+    looked_at, going_on = session.run(main)
+    output.say(f"{looked_at} parked enrollments looked at, {going_on} go on; `status CONTACT` says what others lack")
 
 
 def unknown(known: dict[str, UUID], company: str, key: str) -> Refused:

@@ -159,7 +159,7 @@ def status(contact: Contact, company: Company, *, as_json: Json = False) -> None
             report = await reports.about(connection, company, contact)
             if report is None:
                 raise Refused(f"{company} has no contact {contact}; {WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]}")
-            reading, _ = await gate.read(connection)
+            reading = await gate.read(connection)
             return report, reading, gate_rule.decide(reading, opened.policy)
 
     report, reading, decided = session.run(main)

@@ -34,5 +34,5 @@ class Passing:
 
     async def _read(self) -> datetime:
         async with self._pool.acquire() as connection:
-            reading, _ = await gate.read(connection)
+            reading = await gate.read(connection)
         return reading.watermark

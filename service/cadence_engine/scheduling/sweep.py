@@ -5,11 +5,8 @@ from datetime import datetime
 
 import structlog
 
-from cadence_engine.domain.policy import Policy
-from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.health import Readiness
-from cadence_engine.storage import database
-from cadence_engine.storage.connection import Pool
+from cadence_engine.scheduling.due_steps import DueSteps
 
 log = structlog.stdlib.get_logger("cadence_engine.sweep")
 
@@ -20,16 +17,15 @@ PART = "steps"
 class Sweep:
     """Also the one who says, once per change, that the gate holds the steps and why."""
 
-    def __init__(self, pool: Pool, policy: Policy, wake: Wake, readiness: Readiness) -> None:
-        self._pool = pool
-        self.policy = policy
+    def __init__(self, steps: DueSteps, wake: Wake, readiness: Readiness) -> None:
+        self.steps = steps
         self._wake = wake
         self._readiness = readiness
         self._held: str | None = None
 
     async def run_once(self) -> bool:
         """One batch; True while batches are full."""
-        ran, wake_at = await database.run(self._pool, lambda unit: run_due_steps(unit, self.policy))
+        ran, wake_at = await self.steps.run()
         await self._wake(wake_at)
         self._say(ran.held)
         return ran.full

@@ -6,6 +6,7 @@ from cadence_engine.backoff import Backoff
 from cadence_engine.domain.policy import Policy
 from cadence_engine.health import Readiness
 from cadence_engine.scheduling import wakeups
+from cadence_engine.scheduling.due_steps import DueSteps
 from cadence_engine.scheduling.inactivity import Inactivity
 from cadence_engine.scheduling.planner import Planner
 from cadence_engine.scheduling.sweep import Sweep
@@ -22,13 +23,14 @@ async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Even
     """Run every loop until `stop` is set and each has ended its present piece of work. Never raises."""
     async with wakeups.Hints(settings, readiness) as hints:
         upkeep = Upkeep(pool, policy, hints.wake)
-        waker = Waker(settings, DueJobs(pool, policy, hints, stop), stop, readiness)
+        steps = DueSteps(pool, policy)
+        waker = Waker(settings, DueJobs(pool, steps, hints, stop), stop, readiness)
 
         def loop(name: str, run_once: RunOnce, every: float) -> asyncio.Task[None]:
             return asyncio.create_task(tick(name, run_once, every=every, stop=stop, readiness=readiness), name=name)
 
         await asyncio.gather(
-            loop("sweep", Sweep(pool, policy, hints.wake, readiness).run_once, settings.sweep_every),
+            loop("sweep", Sweep(steps, hints.wake, readiness).run_once, settings.sweep_every),
             loop("planner", Planner(pool, hints).run_once, settings.plan_every),
             loop("inactivity", Inactivity(pool, policy, hints.wake, stop).run_once, settings.detect_every),
             loop("recheck_parked", upkeep.recheck_parked, settings.upkeep_every),

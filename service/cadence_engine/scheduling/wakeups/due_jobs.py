@@ -3,12 +3,10 @@
 import asyncio
 from typing import Any
 
-from cadence_engine.domain.policy import Policy
-from cadence_engine.handlers.due_steps import run_due_steps
+from cadence_engine.scheduling.due_steps import DueSteps
 from cadence_engine.scheduling.passing import Passing
 from cadence_engine.scheduling.wakeups.buckets import end_of
 from cadence_engine.scheduling.wakeups.hints import Hints
-from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
 
 WAIT_FOR_WATERMARK = 1.0
@@ -19,9 +17,8 @@ SIBLINGS_AT_MOST = 16
 class DueJobs:
     """The jobs under way in this process. What arq cancels is only its own waiting, never a transaction."""
 
-    def __init__(self, pool: Pool, policy: Policy, hints: Hints, stop: asyncio.Event) -> None:
-        self._pool = pool
-        self._policy = policy
+    def __init__(self, pool: Pool, steps: DueSteps, hints: Hints, stop: asyncio.Event) -> None:
+        self._steps = steps
         self._hints = hints
         self._stop = stop
         self._passing = Passing(pool, stop)
@@ -46,9 +43,7 @@ class DueJobs:
         await self._passing.of(due_until, within=WAIT_FOR_WATERMARK)
         joined = sibling >= SIBLINGS_AT_MOST
         while not self._stop.is_set() and loop.time() < ends:
-            ran, wake_at = await database.run(
-                self._pool, lambda unit: run_due_steps(unit, self._policy, due_until=due_until)
-            )
+            ran, wake_at = await self._steps.run(due_until=due_until)
             await self._hints.wake(wake_at)
             if not ran.full:
                 return
