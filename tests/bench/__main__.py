@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cadence_engine.devstack.errors import DevstackError
+from cadence_engine.devstack.servers import Servers, running
 from tests.bench import consumed_to_enrolled, due_to_kafka, due_to_log, memory, reply_to_cancelled, report, runner
 from tests.bench.memory import DUE_SOON, Memory
 from tests.bench.rivals import MeasuredPath
 from tests.bench.runner import Result
 from tests.bench.stage import BenchError, stage
-
-from cadence_engine.devstack.errors import DevstackError
-from cadence_engine.devstack.servers import Servers, running
 
 ROOT = Path(__file__).parent.parent.parent
 PATHS = {

@@ -2,15 +2,14 @@
 
 from time import perf_counter
 
+from cadence_engine.devstack.fleet import Consumer
+from cadence_engine.domain.events import STARTED
 from tests.bench import inbound, outcome, raw, seed
 from tests.bench.outcome import Log
 from tests.bench.rivals import Measured, MeasuredPath
 from tests.bench.seed import COMPANY_OF_N, CONTACT_OF_N, LOCALE, NAME_OF_N, PHONE_OF_N, ZONE
 from tests.bench.stage import Ground, Stage, running
 from tests.bench.waiting import until
-
-from cadence_engine.devstack.fleet import Consumer
-from cadence_engine.domain.events import STARTED
 
 INBOX = """
     INSERT INTO inbox (source, event_id) SELECT '/crm', 'event-' || n FROM generate_series($1::int, $2::int - 1) AS n

@@ -3,13 +3,12 @@
 from datetime import datetime, timedelta
 from time import perf_counter
 
+from cadence_engine.domain.events import SEND_REQUESTED, STEP_EXECUTED
+from cadence_engine.storage.connection import Connection
 from tests.bench import outcome, raw, seed
 from tests.bench.outcome import Log
 from tests.bench.rivals import Measured
 from tests.bench.stage import BenchError, Ground, Stage
-
-from cadence_engine.domain.events import SEND_REQUESTED, STEP_EXECUTED
-from cadence_engine.storage.connection import Connection
 
 NOTICE = timedelta(seconds=2.5)
 """What the planner, which looks every 2 s, needs to have it in Redis before it is due."""

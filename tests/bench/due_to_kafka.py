@@ -8,13 +8,13 @@ from uuid import UUID
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from cadence_contracts import topics
+from cadence_engine.devstack.fleet import Consumer, EngineProcess, Relay, Worker
 from tests.bench import due, seed
 from tests.bench.rivals import Measured, MeasuredPath
 from tests.bench.stage import PARTITIONS, BenchError, Ground, Stage, running
 from tests.bench.waiting import until
-
-from cadence_contracts import topics
-from cadence_engine.devstack.fleet import Consumer, EngineProcess, Relay, Worker
 
 PUBLISHED = (topics.OUTBOUND, topics.EVENTS)
 

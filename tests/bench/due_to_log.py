@@ -8,12 +8,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from time import perf_counter
 
+from cadence_engine.devstack.fleet import Worker
 from tests.bench import due, seed
 from tests.bench.rivals import Measured, MeasuredPath
 from tests.bench.stage import Ground, Stage, running
 from tests.bench.waiting import until
-
-from cadence_engine.devstack.fleet import Worker
 
 NO_RELAY = {"CADENCE_RELAY_MAX_LAG": "600"}
 

@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 from aiokafka import AIOKafkaProducer
-from tests.bench.stage import Ground
 
 from cadence_contracts import write_record
 from cadence_contracts.inbound import Inbound
+from tests.bench.stage import Ground
 
 SOURCE = "/crm"
 OPEN_FOR_MS = 300_000

@@ -8,12 +8,12 @@ from time import perf_counter
 
 import psutil
 from redis.asyncio import Redis
-from tests.bench import inbound, seed
-from tests.bench.stage import BenchError, Ground, Stage, running
-from tests.bench.waiting import until
 
 from cadence_engine.devstack.fleet import Consumer, EngineProcess, Relay, Worker
 from cadence_engine.scheduling.wakeups import road
+from tests.bench import inbound, seed
+from tests.bench.stage import BenchError, Ground, Stage, running
+from tests.bench.waiting import until
 
 DUE_SOON = 8_000
 """Within the next minute, evenly, whatever the number of enrollments."""

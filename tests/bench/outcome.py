@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.bench.stage import BenchError
-
 from cadence_engine.storage.connection import Pool
+from tests.bench.stage import BenchError
 
 
 @dataclass(frozen=True, slots=True)

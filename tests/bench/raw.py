@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
-from tests.bench.stage import Ground
-
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Connection
+from tests.bench.stage import Ground
 
 CONNECTIONS = 2
 WIRE_TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""

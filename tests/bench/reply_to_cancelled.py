@@ -3,16 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
+from cadence_contracts.inbound import MessageReceived
+from cadence_engine.devstack.fleet import Consumer
+from cadence_engine.domain.events import CANCELLED
 from tests.bench import inbound, outcome, raw, seed
 from tests.bench.outcome import Log
 from tests.bench.rivals import Measured, MeasuredPath
 from tests.bench.seed import COMPANY_OF_N, CONTACT_OF_N
 from tests.bench.stage import Ground, Stage, running
 from tests.bench.waiting import until
-
-from cadence_contracts.inbound import MessageReceived
-from cadence_engine.devstack.fleet import Consumer
-from cadence_engine.domain.events import CANCELLED
 
 LATER = timedelta(days=1)
 REPLIES = f"""(

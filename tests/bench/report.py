@@ -9,6 +9,7 @@ from statistics import median
 
 from rich.console import Console
 from rich.table import Table
+
 from tests.bench.memory import Memory
 from tests.bench.runner import Result
 

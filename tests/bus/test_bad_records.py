@@ -8,9 +8,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
-from tests.bus.conftest import Road, a_reply, eventually
 
 from cadence_engine.bus import holds
+from tests.bus.conftest import Road, a_reply, eventually
 
 TOPIC = "message.received"
 STRUCTURED = [("content-type", b"application/cloudevents+json")]

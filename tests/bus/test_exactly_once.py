@@ -10,10 +10,10 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
-from tests.bus.conftest import Road, Running, a_reply, an_update, eventually
 
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page
+from tests.bus.conftest import Road, Running, a_reply, an_update, eventually
 
 TOPIC = "message.received"
 

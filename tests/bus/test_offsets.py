@@ -6,10 +6,10 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewPartitions, RecordsToDelete
 from aiokafka.structs import TopicPartition
-from tests.bus.conftest import PARTITIONS, Road, a_reply, eventually
 
 from cadence_contracts import write_record
 from cadence_engine.bus import holds, topics
+from tests.bus.conftest import PARTITIONS, Road, a_reply, eventually
 
 TOPIC = "message.received"
 

@@ -2,10 +2,10 @@
 
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from tests.bus.conftest import PARTITIONS, Road, eventually
 
 from cadence_contracts.topics import GATE
 from cadence_engine.bus import topics
+from tests.bus.conftest import PARTITIONS, Road, eventually
 
 
 async def test_what_is_there_is_left_alone(road: Road) -> None:

@@ -3,11 +3,10 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from tests.bus.conftest import Road, a_reply, eventually
-
 from cadence_engine.bus import topics
 from cadence_engine.bus.watermark import PENDING_AT_MOST, LogEnds, Pending, Sample, Watermark
 from cadence_engine.storage import watermark
+from tests.bus.conftest import Road, a_reply, eventually
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -1,9 +1,9 @@
 """What is particular to a company, set from the command line."""
 
 import pytest
-from tests.cli.conftest import Cli
 
 from cadence_engine.storage.connection import Pool
+from tests.cli.conftest import Cli
 
 
 async def test_what_is_given_is_set_and_the_rest_stays(cli: Cli, pool: Pool) -> None:

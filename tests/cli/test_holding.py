@@ -6,7 +6,6 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from tests.cli.conftest import Cli, Known
 from uuid_utils.compat import uuid7
 
 from cadence_engine.definitions.load import load
@@ -20,6 +19,7 @@ from cadence_engine.handlers.enroll import enroll
 from cadence_engine.storage import cadences
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import UnitOfWork, run, unit_of_work
+from tests.cli.conftest import Cli, Known
 
 GREETING = """
 key: greeting

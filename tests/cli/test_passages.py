@@ -1,10 +1,10 @@
 """Enrolling, cancelling and asking about a contact, from the command line."""
 
 from redis.asyncio import Redis
-from tests.cli.conftest import Cli, Known
 
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.storage.connection import Pool
+from tests.cli.conftest import Cli, Known
 
 GREETING = """
 key: greeting

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.deploy.composition import Service, of_the_engine, seconds
 
 from cadence_engine.devstack.ports import free_port
 from cadence_engine.devstack.servers import Servers
+from tests.deploy.composition import Service, of_the_engine, seconds
 
 WITHIN: Final = 60.0
 

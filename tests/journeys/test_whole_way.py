@@ -3,8 +3,6 @@
 import json
 from datetime import timedelta
 
-from tests.journeys.conftest import ACME, PHONE, World, twice
-
 from cadence_contracts.inbound import (
     ContactCreated,
     ContactDeleted,
@@ -21,6 +19,7 @@ from cadence_contracts.outbound import (
     EnrollmentStarted,
     StepExecuted,
 )
+from tests.journeys.conftest import ACME, PHONE, World, twice
 
 QUICK = """
 key: onboarding

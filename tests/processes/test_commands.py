@@ -1,6 +1,7 @@
 """The command line explains itself, and says which variable is wrong without showing what it holds."""
 
 import pytest
+
 from tests.processes.conftest import Commands
 
 

@@ -5,6 +5,7 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
+
 from tests.processes.conftest import Commands
 
 PROCESSES = ["consumer", "worker", "relay"]

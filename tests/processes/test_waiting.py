@@ -6,11 +6,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.processes.conftest import Commands
 
 from cadence_engine.devstack.jars import cache_directory, committed_jars, fetch
 from cadence_engine.devstack.kafka import Kafka
 from cadence_engine.devstack.postgres import Postgres
+from tests.processes.conftest import Commands
 
 
 @pytest.fixture

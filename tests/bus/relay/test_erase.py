@@ -3,13 +3,13 @@
 import asyncio
 
 import orjson
-from tests.bus.relay.conftest import Log, Road, StartRelay, a_send, log_of, publish_all, relay, until
 
 from cadence_contracts import topics
 from cadence_engine.bus.relay.points import Point
 from cadence_engine.domain.events import STEP_SKIPPED
 from cadence_engine.settings import Settings
 from cadence_engine.storage.connection import Connection
+from tests.bus.relay.conftest import Log, Road, StartRelay, a_send, log_of, publish_all, relay, until
 
 LOCK = "SELECT batch_id FROM event_batches WHERE published_at IS NULL ORDER BY batch_id FOR UPDATE"
 

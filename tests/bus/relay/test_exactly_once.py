@@ -5,12 +5,12 @@ import signal
 from collections.abc import Sequence
 
 import pytest
-from tests.bus.relay.conftest import Log, Road, StartRelay, log_of, publish_all, relay, until
 
 from cadence_contracts import topics
 from cadence_engine.bus.relay.points import Point
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.settings import Settings
+from tests.bus.relay.conftest import Log, Road, StartRelay, log_of, publish_all, relay, until
 
 
 async def test_the_whole_log_is_published(log: Log, road: Road) -> None:

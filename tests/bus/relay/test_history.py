@@ -1,6 +1,11 @@
 """A database that is not the one that wrote the mark stops the relay, and the operator decides which side to trust."""
 
 import pytest
+
+from cadence_engine.bus.relay.errors import HistoryMismatch, LeaseTaken, RelayError
+from cadence_engine.bus.relay.points import Point
+from cadence_engine.bus.relay.resolve import Trust, resolve
+from cadence_engine.settings import Settings
 from tests.bus.relay.conftest import (
     BackUp,
     Log,
@@ -14,11 +19,6 @@ from tests.bus.relay.conftest import (
     run_until_it_ends,
     until,
 )
-
-from cadence_engine.bus.relay.errors import HistoryMismatch, LeaseTaken, RelayError
-from cadence_engine.bus.relay.points import Point
-from cadence_engine.bus.relay.resolve import Trust, resolve
-from cadence_engine.settings import Settings
 
 
 async def test_the_first_start_on_an_empty_kafka_is_no_mismatch(log: Log, road: Road) -> None:

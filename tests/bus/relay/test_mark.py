@@ -6,11 +6,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.bus.relay.conftest import Log, Road, publish_all, relay, until
 
 from cadence_engine.bus import topics
 from cadence_engine.bus.relay.mark import METADATA_CHARACTERS, Mark, UnreadableMark, chain, fitting
 from cadence_engine.settings import Settings
+from tests.bus.relay.conftest import Log, Road, publish_all, relay, until
 
 OFFSETS_TOPIC = "__consumer_offsets"
 ids = st.lists(st.integers(1, 2**63 - 1), unique=True, max_size=300).map(sorted)

@@ -7,10 +7,10 @@ from uuid import uuid4
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from tests.bus.relay.conftest import Log, Road, TopicConfigs, a_send, publish_all
 
 from cadence_contracts import read_record, topics
 from cadence_engine.domain.events import DEAD_LETTER, PAUSED, REFUSED, Event
+from tests.bus.relay.conftest import Log, Road, TopicConfigs, a_send, publish_all
 
 OUTBOUND_LIMIT = 20_000
 DEAD_LETTERS_LIMIT = 40_000

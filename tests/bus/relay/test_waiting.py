@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from tests.bus.relay.conftest import Log, Road, log_of, make_topics, relay, until
 
 from cadence_engine.bus.relay.process import run
 from cadence_engine.health import Readiness
 from cadence_engine.settings import Settings
+from tests.bus.relay.conftest import Log, Road, log_of, make_topics, relay, until
 
 
 async def test_missing_topics_are_named_and_waited_for(log: Log, settings: Settings, topic_prefix: str) -> None:
