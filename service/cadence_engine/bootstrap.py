@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def run_process(name: str, main: Main, settings: Settings, *, needs_schema: bool
 
 
 async def _run(name: str, main: Main, settings: Settings, *, needs_schema: bool) -> int:
+    _collect_garbage_rarely()
     stop = asyncio.Event()
     _stop_on_signals(stop)
     telemetry.log_loop_errors(asyncio.get_running_loop())
@@ -159,6 +161,13 @@ async def _close(pool: Pool) -> None:
             await pool.close()
     except TimeoutError:
         pool.terminate()
+
+
+def _collect_garbage_rarely() -> None:
+    # Batches make many small objects and no circles: looking for circles took a fifth of the time when measured.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

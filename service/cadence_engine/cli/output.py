@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cadence_engine.definitions.durations import write_elapsed
+from cadence_engine.domain.enrollment import Enrollment
 
 REFUSED = 1
 
@@ -73,6 +74,8 @@ def _plain(value: object) -> Any:
         return str(value)
     if isinstance(value, timedelta):
         return write_elapsed(value)
+    if isinstance(value, Enrollment):
+        return value._asdict()
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

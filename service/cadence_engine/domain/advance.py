@@ -1,7 +1,7 @@
 """Running a due step: one send and the next due time, or the end, or a reason to park."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from cadence_engine.domain import schedule, templates
@@ -11,11 +11,9 @@ from cadence_engine.domain.enrollment import Enrollment, ParkReason, Status
 from cadence_engine.domain.events import (
     COMPLETED,
     SCHEDULE,
-    SEND_REQUESTED,
     STEP_EXECUTED,
     Event,
     about,
-    event_id,
     send_requested,
     wire_time,
 )
@@ -64,8 +62,7 @@ def advance(enrollment: Enrollment, version: CadenceVersion, facts: Facts, now: 
         return park(enrollment, addressed.reason, addressed.detail, facts, now)
     following = version.step_at(enrollment.step_index + 1)
     zone = facts.zone(policy.default_time_zone)
-    moved = replace(
-        enrollment,
+    moved = enrollment._replace(
         step_index=enrollment.step_index + 1,
         next_run_at=None if following is None else schedule.after(now, following.wait, zone),
         revision=enrollment.revision + 1,
@@ -82,13 +79,13 @@ def advance(enrollment: Enrollment, version: CadenceVersion, facts: Facts, now: 
         at=now,
         expires_at=now + version.definition.send_within,
     )
-    told = (send, _executed(enrollment, moved, step, now))
+    told = (send, _executed(enrollment, moved, step, send, now))
     if following is None:
         return _complete(moved, version, told, now, enrollment.revision)
     return Decision(moved, told, enrollment.revision)
 
 
-def _executed(before: Enrollment, after: Enrollment, step: Step, now: datetime) -> Event:
+def _executed(before: Enrollment, after: Enrollment, step: Step, send: Event, now: datetime) -> Event:
     return about(
         after,
         STEP_EXECUTED,
@@ -96,7 +93,7 @@ def _executed(before: Enrollment, after: Enrollment, step: Step, now: datetime) 
         SCHEDULE,
         stepKey=step.key,
         stepIndex=before.step_index,
-        sendId=str(event_id(after.enrollment_id, after.revision, SEND_REQUESTED)),
+        sendId=str(send.event_id),
         dueAt=wire_time(before.next_run_at or now),
         nextRunAt=after.next_run_at and wire_time(after.next_run_at),
     )
@@ -106,8 +103,7 @@ def _complete(
     enrollment: Enrollment, version: CadenceVersion, told: tuple[Event, ...], now: datetime, decided_on: int
 ) -> Decision:
     tags = version.definition.completion_tags
-    completed = replace(
-        enrollment,
+    completed = enrollment._replace(
         status=Status.COMPLETED,
         next_run_at=None,
         ended_at=now,

@@ -1,6 +1,6 @@
 """Ending a live enrollment before its last step."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -42,8 +42,7 @@ def cancel(
     note: str | None = None,
 ) -> Decision:
     """`enrollment` is live. `note` is the operator's own words."""
-    cancelled = replace(
-        enrollment,
+    cancelled = enrollment._replace(
         status=Status.CANCELLED,
         next_run_at=None,
         wait_left=None,

@@ -1,13 +1,12 @@
 """What a decision about an enrollment consists of."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.domain.events import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """New state, what to tell about it, and the tags that it puts on the contact.
 
     `decided_on` is the revision that the decision was made from; 0 for a new enrollment.

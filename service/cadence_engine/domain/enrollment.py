@@ -1,9 +1,9 @@
 """One contact's passage through one version."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from cadence_engine.domain.cadence import Scalar
@@ -34,9 +34,11 @@ class PausedBy(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class Enrollment:
-    """The row as it is, in UTC; what may be set in which status is repeated as CHECKs of its table."""
+class Enrollment(NamedTuple):
+    """The row as it is, in UTC; what may be set in which status is repeated as CHECKs of its table.
+
+    A tuple, as each step makes several: reading it from a row and changing it cost a quarter of a frozen dataclass.
+    """
 
     company_id: str
     enrollment_id: UUID

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from cadence_engine.domain.cadence import Step
@@ -40,8 +41,7 @@ SCHEDULE = Cause(actor="schedule")
 DETECTOR = Cause(actor="inactivity-detector")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A row of the log. `enrollment_id` and `revision` are None where there is no enrollment."""
 
     type: str
@@ -53,6 +53,7 @@ class Event:
     data: Mapping[str, Any]
 
 
+@lru_cache(maxsize=1024)  # a batch tells a few instants many times
 def wire_time(instant: datetime) -> str:
     """RFC 3339 in UTC with `Z`."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -77,7 +78,7 @@ def about(enrollment: Enrollment, type_: str, at: datetime, cause: Cause, **more
         "cause": cause.wire(),
         **more,
     }
-    return _row(enrollment, type_, data)
+    return _row(enrollment, type_, event_id(enrollment.enrollment_id, enrollment.revision, type_), data)
 
 
 def send_requested(
@@ -94,8 +95,9 @@ def send_requested(
     expires_at: datetime,
 ) -> Event:
     """The command to send `step`; `enrollment` is as it is after the step, `index` the step's position."""
+    send_id = event_id(enrollment.enrollment_id, enrollment.revision, SEND_REQUESTED)
     data = {
-        "sendId": str(event_id(enrollment.enrollment_id, enrollment.revision, SEND_REQUESTED)),
+        "sendId": str(send_id),
         "companyId": enrollment.company_id,
         "contactId": enrollment.contact_id,
         "to": to,
@@ -116,13 +118,13 @@ def send_requested(
         "requestedAt": wire_time(at),
         "expiresAt": wire_time(expires_at),
     }
-    return _row(enrollment, SEND_REQUESTED, data)
+    return _row(enrollment, SEND_REQUESTED, send_id, data)
 
 
-def _row(enrollment: Enrollment, type_: str, data: Mapping[str, Any]) -> Event:
+def _row(enrollment: Enrollment, type_: str, id_: UUID, data: Mapping[str, Any]) -> Event:
     return Event(
         type=type_,
-        event_id=event_id(enrollment.enrollment_id, enrollment.revision, type_),
+        event_id=id_,
         company_id=enrollment.company_id,
         contact_id=enrollment.contact_id,
         enrollment_id=enrollment.enrollment_id,

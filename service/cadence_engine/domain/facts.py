@@ -1,12 +1,11 @@
 """What a step is decided on, besides the enrollment itself."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cadence_engine.domain.schedule import zone_of
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """The contact, its company and, if the enrollment names one, the lead, as known at one instant.
 
     `revisions` changes whenever any of them does: an enrollment parked on the same revisions need not be decided again.

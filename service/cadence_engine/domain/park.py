@@ -1,6 +1,5 @@
 """Setting aside what cannot be decided, and taking it up again when it can."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from cadence_engine.domain.decision import Decision
@@ -11,8 +10,7 @@ from cadence_engine.domain.facts import Facts
 
 def park(enrollment: Enrollment, reason: ParkReason, detail: str, facts: Facts, now: datetime) -> Decision:
     """Keep the due time: the step runs at once when the missing thing arrives."""
-    parked = replace(
-        enrollment,
+    parked = enrollment._replace(
         status=Status.PARKED,
         park_reason=reason,
         park_detail=detail,
@@ -25,8 +23,7 @@ def park(enrollment: Enrollment, reason: ParkReason, detail: str, facts: Facts, 
 
 def unpark(enrollment: Enrollment, cause: Cause, now: datetime) -> Decision:
     """Active again, due when it was."""
-    active = replace(
-        enrollment,
+    active = enrollment._replace(
         status=Status.ACTIVE,
         park_reason=None,
         park_detail=None,
@@ -40,4 +37,4 @@ def unpark(enrollment: Enrollment, cause: Cause, now: datetime) -> Decision:
 
 def still_parked(enrollment: Enrollment, facts: Facts) -> Decision:
     """Looked at again in vain: nothing to tell, and nothing to look at until the facts change once more."""
-    return Decision(replace(enrollment, parked_knowing=facts.revisions), (), enrollment.revision)
+    return Decision(enrollment._replace(parked_knowing=facts.revisions), (), enrollment.revision)

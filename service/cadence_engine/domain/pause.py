@@ -1,6 +1,5 @@
 """Holding a cadence, and going on without a burst: each enrollment keeps the rest of its wait."""
 
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -24,8 +23,7 @@ def pause(
     """An active enrollment held since `held_at`, with what was left of its wait then."""
     if enrollment.next_run_at is None:
         raise ValueError(f"enrollment {enrollment.enrollment_id} is {enrollment.status}: only an active one is paused")
-    paused = replace(
-        enrollment,
+    paused = enrollment._replace(
         status=Status.PAUSED,
         wait_left=wait_left(enrollment.next_run_at, held_at),
         next_run_at=None,
@@ -41,8 +39,7 @@ def resume(enrollment: Enrollment, *, now: datetime, cause: Cause, reason: str |
     if enrollment.wait_left is None:
         raise ValueError(f"enrollment {enrollment.enrollment_id} is {enrollment.status}: only a paused one is resumed")
     due = now + enrollment.wait_left
-    resumed = replace(
-        enrollment,
+    resumed = enrollment._replace(
         status=Status.ACTIVE,
         next_run_at=due,
         wait_left=None,

@@ -1,7 +1,5 @@
 """Between a row of `cadence_enrollments` and the value that decisions are made on."""
 
-from dataclasses import replace
-
 import asyncpg
 
 from cadence_engine.domain.enrollment import Enrollment, ParkReason, PausedBy, Status
@@ -14,12 +12,13 @@ COLUMNS = """e.company_id, e.enrollment_id, e.cadence_id, k.key, e.version, e.co
 WIDTH = len(COLUMNS.split(","))
 
 
+STATUS, PAUSED_BY, PARK_REASON = (Enrollment._fields.index(name) for name in ("status", "paused_by", "park_reason"))
+
+
 def enrollment(row: asyncpg.Record) -> Enrollment:
     """From a row that starts with COLUMNS."""
-    known = Enrollment(*row[:WIDTH])
-    return replace(
-        known,
-        status=Status(known.status),
-        paused_by=known.paused_by and PausedBy(known.paused_by),
-        park_reason=known.park_reason and ParkReason(known.park_reason),
-    )
+    values = list(row[:WIDTH])
+    values[STATUS] = Status(values[STATUS])
+    values[PAUSED_BY] = values[PAUSED_BY] and PausedBy(values[PAUSED_BY])
+    values[PARK_REASON] = values[PARK_REASON] and ParkReason(values[PARK_REASON])
+    return Enrollment._make(values)
