@@ -29,8 +29,8 @@ def copy_engine(directory: Path, edits: Sequence[Edit]) -> Path:
         found = source.count(edit.old)
         if found != 1:
             raise LookupError(
-                f"{edit.file} holds {found} times what the planted bug replaces. The code has moved: bring the plant up "
-                f"to date, so that the oracle is still shown to catch it. Looked for:\n{edit.old}"
+                f"{edit.file} holds {found} times what the planted bug replaces. The code has moved: bring the bug "
+                f"up to date, so that the oracle is still shown to catch it. Looked for:\n{edit.old}"
             )
         file.write_text(source.replace(edit.old, edit.new))
     return directory

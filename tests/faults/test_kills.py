@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
+from cadence_engine.devstack.servers import Servers
 from tests.faults.load import draw
 from tests.faults.timeline import explain
 from tests.faults.world import SEVERAL, world
-
-from cadence_engine.devstack.servers import Servers
 
 
 async def test_unhurt_it_keeps_every_promise(

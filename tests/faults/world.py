@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,20 +10,21 @@ from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
 from typing import Final
+from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
-from tests.faults import road
-from tests.faults.crew import Crew
-from tests.faults.load import Planned
-from tests.faults.oracle.definitions import Cadence
-from tests.faults.oracle.history import ConfirmedCancel, History
-from tests.faults.oracle.judge import judge, unfinished
-from tests.faults.oracle.violations import Promise, Violation
-from tests.faults.plan import CADENCES, as_yaml
 
 from cadence_engine.devstack.errors import DevstackError
 from cadence_engine.devstack.fleet import command
 from cadence_engine.devstack.servers import Servers
+from tests.faults import road
+from tests.faults.crew import Crew
+from tests.faults.load import Planned
+from tests.faults.oracle.definitions import Cadence
+from tests.faults.oracle.history import ConfirmedCancel, History, Record
+from tests.faults.oracle.judge import judge, unfinished
+from tests.faults.oracle.violations import Promise, Violation
+from tests.faults.plan import CADENCES, as_yaml
 
 MAX_LAG: Final = timedelta(seconds=5)
 ANY_SHORT_WAIT: Final = timedelta(hours=1)
@@ -67,6 +68,22 @@ class World:
             await self.writer.send(event.type, event.id, event.data)
         await self.writer.flush()
 
+    async def publish(self, type_: str, company: str, contacts: Iterable[str], **data: object) -> None:
+        """The same event of each of these contacts; they are acknowledged on return."""
+        for contact in contacts:
+            await self.writer.send(type_, uuid4().hex, {"companyId": company, "contactId": contact, **data})
+        await self.writer.flush()
+
+    async def until(self, met: Callable[[], bool], within: float = 20.0) -> None:
+        """Wait until what was read makes `met` true. Raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while not met():  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.02)
+
+    def told(self, type_: str) -> list[Record]:
+        """The events of a type that came out so far."""
+        return [record for record in self.reader.outputs() if record.type == type_]
+
     async def cancel(self, enrollment_id: str, company: str) -> bool:
         """As an operator; False where the engine refused, or could not be reached."""
         arguments = "cancel", enrollment_id, "--company", company, "--actor", "faults"
@@ -102,7 +119,7 @@ class World:
         await self.settle(within)
         return judge(await self.history())
 
-    def _history(self, inputs: Sequence[road.Record], outputs: Sequence[road.Record]) -> History:
+    def _history(self, inputs: Sequence[Record], outputs: Sequence[Record]) -> History:
         settled_at = datetime.now(UTC) + ANY_SHORT_WAIT
         return History(self.cadences, inputs, outputs, settled_at, MAX_LAG, tuple(self.cancels))
 
