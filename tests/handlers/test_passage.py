@@ -2,7 +2,10 @@
 
 from datetime import timedelta
 
+from asyncpg.connection import LoggedQuery
+
 from cadence_engine.domain.cadence import Wait
+from cadence_engine.storage.database import connect
 from tests.handlers.conftest import NAME, Stage, definition
 
 
@@ -51,3 +54,31 @@ async def test_two_cadences_that_complete_at_once_both_leave_their_tags(stage: S
     assert (await stage.run_due()).completed == 2
     tags = await stage.pool.fetch("SELECT tag FROM contact_tags")
     assert {tag["tag"] for tag in tags} == {"a", "b"}
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_page(database_url: str) -> None:
+    seen: list[str] = []
+
+    async def note(query: LoggedQuery) -> None:
+        seen.append(query.query)
+
+    async def statements(stage: Stage, contacts: int) -> list[int]:
+        """How many it takes to enroll so many, to run their step, and to take in a message of each."""
+        counted, ids, at = [], [f"{contacts}-{n}" for n in range(contacts)], await stage.now()
+        created = [stage.event("contact.created", at=at, contactId=c, phone="+5511999990000", tags=["x"]) for c in ids]
+        messages = [stage.event("message.received", at=at, contactId=c, conversationId=c) for c in ids]
+        for work in (stage.receive(*created), stage.run_due(), stage.receive(*messages)):
+            seen.clear()
+            await work
+            counted.append(len(seen))
+        return counted
+
+    async with await connect(database_url, process="test", size=1) as pool:
+        async with pool.acquire() as connection:
+            connection.add_query_logger(note)
+        stage = Stage(pool)
+        await stage.publish(definition(waits=[Wait()], tags=["done"]))
+        await statements(stage, 1)  # versions are read once
+        few = await statements(stage, 2)
+        assert min(few) > 3
+        assert await statements(stage, 200) == few

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord
 
 from cadence_contracts import outbound, read_record, write_record
 from cadence_contracts.inbound import Inbound
 from cadence_contracts.outbound import AnyOutbound, SendRequested
-from cadence_engine.bus.topics import create_topics
+from cadence_engine.bus.topics import TIMESTAMP_TYPE, admin, create_topics
 from cadence_engine.devstack.fleet import Consumer, EngineProcess, Fleet, Relay, Worker, command
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.settings import Settings
@@ -42,11 +43,15 @@ class World:
     environment: Mapping[str, str]
     directory: Path
     producer: AIOKafkaProducer
-    prefix: str
+    settings: Settings
     fleet: Fleet
     told: list[Told] = field(default_factory=list)
     dead: list[ConsumerRecord] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def prefix(self) -> str:
+        return self.settings.topic_prefix
 
     async def apply(self, definition: str) -> None:
         """Publish a cadence for ACME, as a team does."""
@@ -58,10 +63,16 @@ class World:
         """Run a command of the engine to its end."""
         return await asyncio.to_thread(command, self.environment, *arguments)
 
-    async def publish(self, *events: Inbound) -> None:
-        """Put events on their topics and wait until the broker has them."""
-        for future in [await self._send(event) for event in events]:
+    async def publish(self, *events: Inbound, at: datetime | None = None) -> None:
+        """Put events on their topics and wait until the broker has them; `at` counts on a producer's clock alone."""
+        for future in [await self._send(event, at) for event in events]:
             await future
+
+    async def producers_clock(self, topic: str) -> None:
+        """Let the records of a topic carry the time of their producer instead of the broker's."""
+        change = ConfigResource(ConfigResourceType.TOPIC, self.prefix + topic, {TIMESTAMP_TYPE: "CreateTime"})
+        async with admin(self.settings) as client:
+            await client.alter_configs([change])
 
     async def publish_raw(self, topic: str, value: bytes | None, **more: Any) -> None:
         """Put a record of any shape on a topic."""
@@ -114,10 +125,12 @@ class World:
                     self.told.append(_told(record))
                 self.changed.notify_all()
 
-    async def _send(self, event: Inbound) -> "asyncio.Future[Any]":
+    async def _send(self, event: Inbound, at: datetime | None) -> "asyncio.Future[Any]":
         record = write_record(event, id=uuid.uuid4().hex, source="/crm")._asdict()
         record["topic"] = self.prefix + record["topic"]
-        future: asyncio.Future[Any] = await self.producer.send(**record)
+        future: asyncio.Future[Any] = await self.producer.send(
+            **record, timestamp_ms=None if at is None else int(at.timestamp() * 1000)
+        )
         return future
 
 
@@ -162,7 +175,7 @@ async def world(servers: Servers, database_url: str, topic_prefix: str, tmp_path
     )
     try:
         async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer, reader:
-            world = World(environment, tmp_path, producer, topic_prefix, fleet)
+            world = World(environment, tmp_path, producer, settings, fleet)
             following = asyncio.create_task(world.follow(reader))
             await asyncio.to_thread(fleet.start)
             yield world

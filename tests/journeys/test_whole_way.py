@@ -1,7 +1,7 @@
 """From an event of another service to the sends, through every process."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from cadence_contracts.inbound import (
     ContactCreated,
@@ -145,3 +145,22 @@ async def test_a_flood_on_one_topic_does_not_hold_up_replies(world: World) -> No
     await world.until(lambda: world.kinds("ana")[-1] == "cadence.enrollment.cancelled", within=10)
     started = sum(isinstance(told.event, EnrollmentStarted) for told in world.told)
     assert started < len(flood), "the flood was over before the reply came: this shows nothing"
+
+
+async def test_silent_contacts_are_won_back_once(world: World) -> None:
+    """Silence cannot be waited for, so here the messages carry their producer's clock."""
+    await world.producers_clock("message.received")
+    await world.apply(
+        QUICK.replace("{event: contact.created}", "{event: inactivity}").replace("onboarding", "win-back")
+    )
+    await world.run("company", "set", "--company", ACME, "--inactive-days", "5", "--detector-hour", "0")
+    six_days_ago = datetime.now(UTC) - timedelta(days=6)
+    await world.publish(ana())
+    await world.publish(MessageReceived(company_id=ACME, contact_id="ana", direction="outbound"), at=six_days_ago)
+    await world.publish(MessageReceived(company_id=ACME, contact_id="bia"))
+    await world.until(lambda: "cadence.enrollment.completed" in world.kinds("ana"), within=60)
+    started = world.of("ana")[0].event
+    assert isinstance(started, EnrollmentStarted)
+    assert started.trigger == "inactivity"
+    assert world.kinds("bia") == []
+    assert len(world.sends("ana")) == 3
