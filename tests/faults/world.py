@@ -21,7 +21,7 @@ from tests.faults import road
 from tests.faults.crew import Crew
 from tests.faults.load import Planned
 from tests.faults.oracle.definitions import Cadence
-from tests.faults.oracle.history import ConfirmedCancel, History, Record
+from tests.faults.oracle.history import History, OperatorCancel, Record
 from tests.faults.oracle.judge import judge, unfinished
 from tests.faults.oracle.violations import Promise, Violation
 from tests.faults.plan import CADENCES, as_yaml
@@ -54,7 +54,7 @@ class World:
     writer: road.Writer
     reader: road.Reader
     cadences: Sequence[Cadence]
-    cancels: list[ConfirmedCancel] = field(default_factory=list)
+    cancels: list[OperatorCancel] = field(default_factory=list)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -84,15 +84,13 @@ class World:
         """The events of a type that came out so far."""
         return [record for record in self.reader.outputs() if record.type == type_]
 
-    async def cancel(self, enrollment_id: str, company: str) -> bool:
-        """As an operator; False where the engine refused, or could not be reached."""
+    async def cancel(self, enrollment_id: str, company: str) -> None:
+        """As an operator, by command; what the engine refuses, or cannot do now, stays unconfirmed."""
         arguments = "cancel", enrollment_id, "--company", company, "--actor", "faults"
-        try:
+        self.cancels.append(OperatorCancel(enrollment_id, None))
+        with contextlib.suppress(DevstackError):
             await asyncio.to_thread(command, self.environment, *arguments)
-        except DevstackError:
-            return False
-        self.cancels.append(ConfirmedCancel(enrollment_id, datetime.now(UTC)))
-        return True
+            self.cancels.append(OperatorCancel(enrollment_id, datetime.now(UTC)))
 
     async def settle(self, within: float) -> None:
         """Return when nothing is missing, nothing moves and no transaction is open; or after so many seconds."""

@@ -53,11 +53,11 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfirmedCancel:
-    """An operator's cancel that the engine confirmed to have done by `at`."""
+class OperatorCancel:
+    """An operator asked for it; the engine said by `confirmed_at` that it is done, or nobody knows."""
 
     enrollment_id: str
-    at: datetime
+    confirmed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class History:
     settled_at: datetime
     """Whatever was due by then has had all the time that it needs."""
     max_lag: timedelta = timedelta(seconds=5)
-    cancels: Sequence[ConfirmedCancel] = ()
+    cancels: Sequence[OperatorCancel] = ()
 
 
 def read(

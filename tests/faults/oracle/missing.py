@@ -55,8 +55,7 @@ def _standstill(view: View, passage: Passage) -> Iterator[Violation]:
             yield _of(passage, what, stop.record, last)
             return
     if last.type == PARKED:
-        told = [record for record in view.told[passage.contact] if record.data.get("phone")]
-        if last.data["reason"] != "unreachable" or told:
+        if last.data["reason"] != "unreachable" or _has_phone(view, passage):
             yield _of(passage, f"it is parked for good ({last.data['reason']}: {last.data['detail']})", last)
     elif passage.next_due is None:
         yield _of(passage, "its steps ran, and it did not complete", last)
@@ -64,10 +63,17 @@ def _standstill(view: View, passage: Passage) -> Iterator[Violation]:
         yield _of(passage, f"the step due {passage.next_due} never ran", last)
 
 
+def _has_phone(view: View, passage: Passage) -> bool:
+    """Whether a phone was told that no deletion has taken back."""
+    deleted = [stop.record.appended_at for stop in view.stops[passage.contact] if stop.kind == "contact_deleted"]
+    told = [record.appended_at for record in view.told[passage.contact] if record.data.get("phone")]
+    return bool(told) and (not deleted or max(told) > max(deleted))
+
+
 def _cancels(view: View) -> Iterator[Violation]:
     for cancel in view.history.cancels:
         passage = view.passages.get(cancel.enrollment_id)
-        if passage is not None and passage.events and passage.end is None:
+        if cancel.confirmed_at and passage is not None and passage.events and passage.end is None:
             yield _of(passage, "its confirmed cancel was never published", passage.events[-1])
 
 

@@ -59,11 +59,12 @@ def none_after_a_stop(view: View) -> Iterator[Violation]:
 def none_after_a_cancel(view: View) -> Iterator[Violation]:
     for cancel in view.history.cancels:
         passage = view.passages.get(cancel.enrollment_id)
-        if passage is None or not passage.events:
+        if passage is None or not passage.events or cancel.confirmed_at is None:
             continue
         for event in passage.executed:
-            if event.instant("at") > cancel.at:
-                what = f"step {event.data['stepIndex']} was decided {_ago(event.instant('at') - cancel.at)} after it"
+            late = event.instant("at") - cancel.confirmed_at
+            if late > timedelta():
+                what = f"step {event.data['stepIndex']} was decided {_ago(late)} after it"
                 yield _of(passage, Promise.NONE_AFTER_A_CANCEL, what, event)
 
 
