@@ -53,6 +53,10 @@ dev: $(READY)  ## run the whole engine in this terminal on embedded servers
 bench: $(READY)  ## measure throughput and latency on this machine
 	@$(BIN)/python -m tests.bench
 
+.PHONY: chaos
+chaos: $(READY) jars  ## kill, freeze and restart everything under load (SEED=1 KILLS=40 SECONDS=90), and judge what came out
+	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --kills $(or $(KILLS),40) --seconds $(or $(SECONDS),90)
+
 .PHONY: lock
 lock: $(READY)  ## resolve the dependencies anew and pin them
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-package cadence-contracts --no-header -o requirements.lock pyproject.toml
