@@ -1,5 +1,6 @@
 """What a history is made of: definitions, and what happens to people."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -12,6 +13,7 @@ from cadence_engine.domain.cadence import (
     Lookup,
     Reentry,
     ReentryRule,
+    Scalar,
     Source,
     Step,
     Template,
@@ -57,10 +59,10 @@ STARTS = some.sampled_from(
     [
         datetime.fromisoformat(text)
         for text in (
-            "2026-03-06T07:30:00Z",  # 02:30 in New York, which does not exist two days later
+            "2026-03-07T07:30:00Z",  # 02:30 in New York, which does not exist on the next day
             "2026-10-31T05:30:00Z",  # 01:30, which exists twice on the next day
             "2026-11-01T06:30:00Z",  # 01:30 for the second time
-            "2026-03-06T14:00:00Z",
+            "2026-03-05T07:30:00Z",  # three days before
         )
     ]
 )
@@ -101,13 +103,14 @@ _VARIABLES: some.SearchStrategy[dict[str, Variable]] = some.sampled_from(
         {"product": Lookup(Source.CONTEXT, "product")},
     ]
 )
+
+
+def _step(key: str, wait: Wait, variables: Mapping[str, Variable]) -> Step:
+    return Step(key, wait, Template(f"template_{key}", "marketing", variables))
+
+
 _STEPS = some.lists(
-    some.builds(
-        lambda key, wait, variables: Step(key, wait, Template(f"template_{key}", "marketing", variables)),
-        some.sampled_from("abcdefg"),
-        _WAITS,
-        _VARIABLES,
-    ),
+    some.builds(_step, some.sampled_from("abcdefg"), _WAITS, _VARIABLES),
     min_size=1,
     max_size=5,
     unique_by=lambda step: step.key,
@@ -121,7 +124,7 @@ _REENTRIES = some.sampled_from(
         Reentry(ReentryRule.AFTER, Wait(days=1)),
     ]
 )
-_WHERES: dict[str, some.SearchStrategy[dict[str, tuple[str, ...]]]] = {
+_WHERES: dict[str, some.SearchStrategy[Mapping[str, tuple[Scalar, ...]]]] = {
     "onboarding": some.just({}),
     "upsell": some.sampled_from([{}, {"product": ("pro",)}]),
 }
@@ -130,18 +133,8 @@ _WHERES: dict[str, some.SearchStrategy[dict[str, tuple[str, ...]]]] = {
 def definitions(key: str) -> some.SearchStrategy[Definition]:
     """Any definition of the cadence `key`, with its own trigger."""
     return some.builds(
-        lambda where, reentry, reply, send_within, language, steps, tags: Definition(
-            key=key,
-            name=key,
-            trigger=Trigger(TRIGGERS[key], where),
-            reentry=reentry,
-            cancel_on_reply=reply is not None,
-            reply_grace=reply or timedelta(),
-            send_within=send_within,
-            language=language,
-            steps=steps,
-            completion_tags=tags,
-        ),
+        _definition,
+        some.just(key),
         _WHERES[key],
         _REENTRIES,
         some.sampled_from([timedelta(), timedelta(), timedelta(minutes=5), None]),
@@ -149,4 +142,28 @@ def definitions(key: str) -> some.SearchStrategy[Definition]:
         some.sampled_from([None, "pt_BR"]),
         _STEPS,
         some.sampled_from([(), ("done",), ("done", "won")]),
+    )
+
+
+def _definition(
+    key: str,
+    where: Mapping[str, tuple[Scalar, ...]],
+    reentry: Reentry,
+    reply_grace: timedelta | None,
+    send_within: timedelta,
+    language: str | None,
+    steps: tuple[Step, ...],
+    tags: tuple[str, ...],
+) -> Definition:
+    return Definition(
+        key=key,
+        name=key,
+        trigger=Trigger(TRIGGERS[key], where),
+        reentry=reentry,
+        cancel_on_reply=reply_grace is not None,
+        reply_grace=reply_grace or timedelta(),
+        send_within=send_within,
+        language=language,
+        steps=steps,
+        completion_tags=tags,
     )

@@ -27,6 +27,8 @@ from tests.domain.histories.rows import StaleError
 ONBOARDING, UPSELL = "onboarding", "upsell"
 MOMENT = timedelta(microseconds=1)
 
+OFFS = some.sampled_from([timedelta(), timedelta(), MOMENT, -MOMENT, timedelta(hours=1)])
+
 contacts = some.sampled_from(drawn.CONTACTS)
 keys = some.sampled_from([ONBOARDING, UPSELL])
 streams = some.sampled_from(STREAMS)
@@ -65,13 +67,10 @@ class History(RuleBasedStateMachine):
         self._set_clock(self.book.now + by)
 
     @precondition(lambda self: self._next_due() is not None)
-    @rule(
-        offs=some.lists(some.sampled_from([timedelta(), timedelta(), MOMENT, -MOMENT, timedelta(hours=1)]), max_size=6)
-    )
+    @rule(offs=some.lists(OFFS, max_size=6))
     def time_goes_by_what_is_due(self, offs: list[timedelta]) -> None:
         for off in offs:
-            due = self._next_due()
-            self._set_clock(max(self.book.now, due + off) if due else self.book.now)
+            self._pass_to_due(off)
             self.worker_looks(crashes=False)
 
     @precondition(lambda self: self._next_due() is not None)
@@ -111,7 +110,7 @@ class History(RuleBasedStateMachine):
         serial = next(self.serial)
         fields: dict[str, str | None] = {}
         if name is not None:
-            fields["name"] = f"Name {serial}" if name else None
+            fields["name"] = f"Name {serial:07}" if name else None
         if phone is not None:
             fields["phone"] = f"+1555{serial:07}" if phone else None
         if zone != "":
@@ -144,6 +143,15 @@ class History(RuleBasedStateMachine):
     @rule(stream=streams)
     def stream_stalls(self, stream: Stream) -> None:
         self.stalled.add(stream)
+
+    @rule(contact=contacts, stream=some.sampled_from(GATE_STREAMS), off=OFFS, by=drawn.TICKS)
+    def consumer_falls_behind(self, contact: str, stream: Stream, off: timedelta, by: timedelta) -> None:
+        """Something that may stop a send happens about when it is due, and is not read when the worker looks."""
+        self._pass_to_due(off)
+        self.stream_stalls(stream)
+        self._happens(Record(f"r{next(self.serial)}", stream, contact, self.book.now))
+        self.time_passes(by)
+        self.worker_looks(crashes=False)
 
     @precondition(lambda self: self.stalled)
     @rule(choice=some.integers(0, 4), at_most=some.integers(1, 5))
@@ -259,6 +267,10 @@ class History(RuleBasedStateMachine):
 
     def _set_clock(self, now: datetime) -> None:
         self.book.now = self.engine.now = now
+
+    def _pass_to_due(self, off: timedelta) -> None:
+        due = self._next_due()
+        self._set_clock(max(self.book.now, due + off) if due else self.book.now)
 
     def _watermark(self) -> datetime:
         """Up to which every record of the gate's streams is applied."""

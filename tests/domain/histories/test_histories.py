@@ -3,18 +3,23 @@
 import os
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from tests.domain.histories.machine import History
 
-CHAOS = os.environ.get("HYPOTHESIS_PROFILE") == "chaos"
-
-TestHistories = pytest.mark.timeout(1800)(History.TestCase)
-TestHistories.settings = settings(
-    max_examples=10_000 if CHAOS else 200,
+BATCHES = 40 if os.environ.get("HYPOTHESIS_PROFILE") == "chaos" else 1
+BATCH = settings(
+    max_examples=250,  # what a search remembers of its examples grows with them, to gigabytes for all in one
     stateful_step_count=40,
     deadline=None,
-    database=None,
+    phases=(Phase.reuse, Phase.generate, Phase.shrink),
+    report_multiple_bugs=False,
     suppress_health_check=list(HealthCheck),
-    print_blob=True,
 )
+
+
+@pytest.mark.timeout(600)  # a batch is a matter of seconds, to make a failure short may be one of minutes
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_whatever_happens_in_any_order_the_promises_are_kept(batch: int) -> None:
+    run_state_machine_as_test(History, settings=BATCH)
