@@ -252,6 +252,9 @@ class TopicReader:
         return Poll(self.topic, (), ())
 
     async def _spans(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> tuple[Span, ...]:
+        if self.assignment.seek_needed:
+            # A partition that came back in a rebalance has no position before we seek, and `position` would wait for it.
+            return ()
         spans = []
         for tp in partitions:
             position = await consumer.position(tp)
