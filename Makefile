@@ -55,6 +55,7 @@ bench: $(READY)  ## measure throughput and latency on this machine
 
 .PHONY: chaos
 chaos: $(READY) jars  ## kill, freeze and restart everything under load (SEED=1 KILLS=40 SECONDS=90), and judge what came out
+	HYPOTHESIS_PROFILE=chaos $(BIN)/pytest -q -m 'chaos or not chaos' tests/faults tests/domain/histories
 	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --kills $(or $(KILLS),40) --seconds $(or $(SECONDS),90)
 
 .PHONY: lock

@@ -10,6 +10,8 @@ from tests.faults.mischief import KILLS_OF_PROCESSES, Injected, Mischief, cancel
 from tests.faults.timeline import explain
 from tests.faults.world import SEVERAL
 
+pytestmark = pytest.mark.chaos
+
 SEED = 7
 KILLS, SECONDS = 16, 24.0
 

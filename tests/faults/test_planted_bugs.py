@@ -24,6 +24,8 @@ from tests.faults.plan import cadence
 from tests.faults.planted import Edit
 from tests.faults.world import World
 
+pytestmark = pytest.mark.chaos
+
 ACME = "acme"
 PHONE = "+5511999990000"
 TEN = [f"c{n}" for n in range(10)]

@@ -253,7 +253,7 @@ class TopicReader:
 
     async def _spans(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> tuple[Span, ...]:
         if self.assignment.seek_needed:
-            # A partition that came back in a rebalance has no position before we seek, and `position` would wait for it.
+            # A partition that came back in a rebalance has no position until we seek: `position` would wait for ever.
             return ()
         spans = []
         for tp in partitions:

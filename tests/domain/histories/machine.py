@@ -44,6 +44,7 @@ class History(RuleBasedStateMachine):
         self.pending: dict[Stream, list[Record]] = {stream: [] for stream in STREAMS}
         self.stalled: set[Stream] = set()
         self.applied: list[Record] = []
+        self.talks: dict[str, str | None] = {}
         self.reader = checks.LogReader()
 
     @initialize(
@@ -51,8 +52,11 @@ class History(RuleBasedStateMachine):
         onboarding=drawn.definitions(ONBOARDING),
         upsell=drawn.definitions(UPSELL),
         known=some.sampled_from([("name", "phone"), ("name", "phone"), ("phone",), ()]),
+        zone=drawn.ZONES,
     )
-    def begin(self, start: datetime, onboarding: Definition, upsell: Definition, known: tuple[str, ...]) -> None:
+    def begin(
+        self, start: datetime, onboarding: Definition, upsell: Definition, known: tuple[str, ...], zone: str | None
+    ) -> None:
         start = start.astimezone(UTC)
         plans = {plan.key: Plan(UUID(int=next(self.serial)), plan) for plan in (onboarding, upsell)}
         self.engine = Consumer(start, Company(COMPANY, time_zone=Known(drawn.NEW_YORK)))
@@ -60,7 +64,9 @@ class History(RuleBasedStateMachine):
         for plan in plans.values():
             self.engine.publish(plan.cadence_id, plan.definition)
         for contact in drawn.CONTACTS[: len(known)]:
-            self.contact_told(contact, True, *(True if name in known else None for name in ("name", "phone")), zone="")
+            self.contact_told(
+                contact, True, *(True if name in known else None for name in ("name", "phone")), zone=zone
+            )
 
     @rule(by=drawn.TICKS)
     def time_passes(self, by: timedelta) -> None:
@@ -119,8 +125,9 @@ class History(RuleBasedStateMachine):
 
     @rule(contact=contacts, inbound=some.booleans(), conversation=some.sampled_from([None, "a", "b"]))
     def message(self, contact: str, inbound: bool, conversation: str | None) -> None:
-        conversation = conversation and f"{contact}-{conversation}"
-        record_id = f"r{next(self.serial)}"
+        # One without a conversation keeps the one before, even one that a deletion, read late, should take: not drawn.
+        self.talks[contact] = f"{contact}-{conversation}" if conversation else self.talks.get(contact)
+        record_id, conversation = f"r{next(self.serial)}", self.talks[contact]
         self._happens(Record(record_id, "messages", contact, self.book.now, inbound=inbound, conversation=conversation))
 
     @rule(contact=contacts, what=some.sampled_from(["stop", "resume", "resume", "deletion"]))
@@ -204,9 +211,9 @@ class History(RuleBasedStateMachine):
 
     @rule(key=keys, rows=some.integers(0, 3))
     def pause_or_resume(self, key: str, rows: int) -> None:
-        """The flag is turned where the last turn is settled, and up to `rows` enrollments follow it at once."""
+        """The flag is turned, though a pause ends only when it is settled; up to `rows` enrollments follow at once."""
         plan = self.book.plans[key]
-        if not self.book.misfits(key):
+        if plan.held_at is None or not self.book.misfits(key):
             plan.held_at = self.book.now if plan.held_at is None else None
             self.engine.hold(plan.cadence_id, CadenceStatus.PAUSED if plan.held_at else CadenceStatus.ACTIVE)
         self._move(key, rows)
