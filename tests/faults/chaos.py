@@ -1,6 +1,7 @@
 """`make chaos SEED=n`, also `python -m tests.faults.chaos`: a long run on servers of its own, hurt all the time."""
 
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -37,6 +38,7 @@ def main(seed: Seed = 1, kills: Kills = 40, seconds: Seconds = 90.0) -> None:
 
     The report is written to tests/faults/reports. The exit code is 1 when a promise was broken.
     """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it would tell of every second without Kafka
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from tests.faults.oracle.history import EVENTS, OUTBOUND, Record, read
 
@@ -27,6 +27,7 @@ OTHERS: Final = {"cadence.dead-letters": 2, "cadence.relay": 1}
 SOURCE: Final = "/faults"
 HEADERS: Final = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 READ_WITHIN: Final = 60.0
+RETRY_SECONDS: Final = 0.5
 
 Acknowledged = Mapping[str, datetime]
 """By event id, when the writer first knew that Kafka has it."""
@@ -68,19 +69,17 @@ class Writer:
         self._prefix = prefix
         self._under_way: set[asyncio.Future[Any]] = set()
         self.acknowledged: dict[str, datetime] = {}
-        self.sent = 0
 
     async def send(self, type_: str, event_id: str, data: Mapping[str, Any], partition: int | None = None) -> None:
         """Hand one event over; `flush` waits for Kafka."""
         value = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": type_, "data": data}
-        future = await self._producer.send(
-            self._prefix + type_,
-            json.dumps(value).encode(),
-            key=data["contactId"].encode(),
-            headers=HEADERS,
-            partition=partition,
-        )
-        self.sent += 1
+        topic, body, key = self._prefix + type_, json.dumps(value).encode(), data["contactId"].encode()
+        while True:
+            try:
+                future = await self._producer.send(topic, body, key=key, headers=HEADERS, partition=partition)
+                break
+            except KafkaTimeoutError:  # Kafka is away for long and the buffer is full: the event was not taken
+                await asyncio.sleep(RETRY_SECONDS)
         self._under_way.add(future)
         future.add_done_callback(lambda done: self._note(event_id, done))
 
@@ -115,7 +114,7 @@ class Reader:
                         self.records.append(_record(record, self._prefix))
                         self.moved_at = asyncio.get_running_loop().time()
             except KafkaError:
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(RETRY_SECONDS)
 
     def outputs(self) -> list[Record]:
         return [record for record in self.records if record.topic in OUTPUTS]

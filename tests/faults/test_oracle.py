@@ -290,6 +290,13 @@ def test_what_may_rightly_keep_a_trigger_from_starting_is_no_violation() -> None
     assert judge(story.history()) == []
 
 
+def test_who_wants_messages_again_in_the_millisecond_of_the_opt_out_gets_them() -> None:
+    story = kept()
+    story.hears("contact.preferences.changed", 0, "ana", marketing="stop")
+    story.hears("contact.preferences.changed", 0, "ana", marketing="resume")
+    assert judge(story.history()) == []
+
+
 def test_a_reply_that_was_not_yet_acknowledged_forbids_nothing_yet() -> None:
     story = kept()
     story.inputs = [

@@ -103,18 +103,19 @@ class View:
         return [p for p in self.passages.values() if p.events and p.contact == contact and p.cadence is cadence]
 
     def _take_inputs(self) -> None:
-        for record in sorted(self.history.inputs, key=lambda record: record.appended_at):
+        for record in sorted(self.history.inputs, key=_order):
             self.inputs.setdefault(record.identity, record)
-        resumes: dict[ContactKey, list[datetime]] = defaultdict(list)
+        resumes: dict[ContactKey, list[Record]] = defaultdict(list)
         for record in self.inputs.values():
             if record.type in ("contact.created", "contact.updated"):
                 self.told[record.contact].append(record)
             if record.type == "contact.preferences.changed" and record.data["marketing"] == "resume":
-                resumes[record.contact].append(record.appended_at)
+                resumes[record.contact].append(record)
         for record in self.inputs.values():
             kind = _kind_of_stop(record)
             if kind == "opted_out":
-                later = [at for at in resumes[record.contact] if at > record.appended_at]
+                # Of one millisecond may be both: their order in the partition, which is the contact's, tells.
+                later = [each.appended_at for each in resumes[record.contact] if _order(each) > _order(record)]
                 self.stops[record.contact].append(Stop(kind, record, min(later, default=None)))
             elif kind:
                 self.stops[record.contact].append(Stop(kind, record))
@@ -140,6 +141,10 @@ class View:
             if passage.started is not None:
                 cause = passage.started.data["cause"]
                 passage.trigger = self.inputs.get((cause.get("source", ""), cause.get("id", "")))
+
+
+def _order(record: Record) -> tuple[datetime, int]:
+    return record.appended_at, record.offset
 
 
 def _kind_of_stop(record: Record) -> str | None:
