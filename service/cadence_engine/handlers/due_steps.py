@@ -33,8 +33,6 @@ class Ran:
     parked: int = 0
     held: Held | None = None
     full: bool = False
-    lateness: tuple[float, ...] = ()
-    """Seconds between due time and decision, one per claimed step."""
 
 
 async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime | None = None) -> Ran:
@@ -52,7 +50,7 @@ async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime
     versions = await cadences.versions(unit.connection, keys)
     decisions = list(_decide(claimed, versions, reading.now, policy))
     await apply(unit, decisions)
-    return _ran(claimed, decisions, reading.now, policy)
+    return _ran(claimed, decisions, policy)
 
 
 def _decide(
@@ -68,7 +66,7 @@ def _decide(
             yield park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
 
 
-def _ran(claimed: Collection[Claimed], decisions: Collection[Decision], now: datetime, policy: Policy) -> Ran:
+def _ran(claimed: Collection[Claimed], decisions: Collection[Decision], policy: Policy) -> Ran:
     statuses = [decision.enrollment.status for decision in decisions]
     parked = statuses.count(Status.PARKED)
     return Ran(
@@ -77,5 +75,4 @@ def _ran(claimed: Collection[Claimed], decisions: Collection[Decision], now: dat
         completed=statuses.count(Status.COMPLETED),
         parked=parked,
         full=len(claimed) == policy.claim_rows,
-        lateness=tuple((now - e.next_run_at).total_seconds() for e, _ in claimed if e.next_run_at is not None),
     )
