@@ -54,9 +54,9 @@ bench: $(READY)  ## measure throughput and latency on this machine
 	@$(BIN)/python -m tests.bench
 
 .PHONY: chaos
-chaos: $(READY) jars  ## kill, freeze and restart everything under load (SEED=1 KILLS=40 SECONDS=90), and judge what came out
+chaos: $(READY) jars  ## kill, freeze and restart everything under load (SEED=1 RUNS=1 KILLS=40 SECONDS=90), and judge what came out
 	HYPOTHESIS_PROFILE=chaos $(BIN)/pytest -q -m 'chaos or not chaos' tests/faults tests/domain/histories
-	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --kills $(or $(KILLS),40) --seconds $(or $(SECONDS),90)
+	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),1) --kills $(or $(KILLS),40) --seconds $(or $(SECONDS),90)
 
 .PHONY: lock
 lock: $(READY)  ## resolve the dependencies anew and pin them

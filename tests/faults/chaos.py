@@ -17,6 +17,7 @@ from cadence_engine.devstack.errors import DevstackError
 from cadence_engine.devstack.fleet import command
 from cadence_engine.devstack.servers import Servers, running
 from tests.faults import report, road
+from tests.faults.full_run import as_markdown
 from tests.faults.load import draw
 from tests.faults.mischief import EVERYTHING, Injected, Mischief, Tell, cancel_some
 from tests.faults.oracle import judge
@@ -29,16 +30,33 @@ CONTACTS_PER_SECOND = 2.0
 CANCEL_EVERY = 10.0
 
 Seed = Annotated[int, typer.Option(help="The same seed draws the same load and the same faults.")]
-Kills = Annotated[int, typer.Option(min=1, help="Faults of all kinds.")]
-Seconds = Annotated[float, typer.Option(min=5, help="How long load and faults last.")]
+Kills = Annotated[int, typer.Option(min=1, help="Faults of all kinds in a run; most are kills.")]
+Seconds = Annotated[float, typer.Option(min=5, help="How long load and faults of a run last.")]
+Runs = Annotated[int, typer.Option(min=1, help="Runs, each with the seed after the last one's, on new servers.")]
+Summary = Annotated[Path | None, typer.Option(help="Write what all runs found to this file, as Markdown.")]
 
 
-def main(seed: Seed = 1, kills: Kills = 40, seconds: Seconds = 90.0) -> None:
+def main(seed: Seed = 1, kills: Kills = 40, seconds: Seconds = 90.0, runs: Runs = 1, summary: Summary = None) -> None:
     """Kill, freeze and restart the engine and its servers under load; the oracle judges what came out.
 
-    The report is written to tests/faults/reports. The exit code is 1 when a promise was broken.
+    A report of each run is written to tests/faults/reports. The exit code is 1 when a promise was broken.
     """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it would tell of every second without Kafka
+    reports = []
+    try:
+        for number in range(seed, seed + runs):
+            reports.append(_one_run(number, kills, seconds))
+            sys.stdout.write(f"{reports[-1].as_text()}written to {reports[-1].write().relative_to(ROOT)}\n")
+            sys.stdout.flush()
+            if summary:
+                summary.write_text(as_markdown(reports, seconds), encoding="utf-8")
+    except DevstackError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+    sys.exit(0 if all(report.is_clean for report in reports) else 1)
+
+
+def _one_run(seed: int, kills: int, seconds: float) -> Report:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -46,18 +64,10 @@ def main(seed: Seed = 1, kills: Kills = 40, seconds: Seconds = 90.0) -> None:
 
         def tell(injected: Injected) -> None:
             console.print(f"{injected.at:6.1f} s  {injected.what} {injected.target}", highlight=False)
-            progress.update(task, advance=1, description="faults")
+            progress.update(task, advance=1, description=f"seed {seed}: faults")
 
-        try:
-            with running(ROOT, {}) as servers:
-                outcome = asyncio.run(_run(servers, seed, kills, seconds, tell, console))
-        except DevstackError as error:
-            sys.stderr.write(f"{error}\n")
-            sys.exit(1)
-    written = outcome.write()
-    sys.stdout.write(outcome.as_text())
-    sys.stdout.write(f"written to {written.relative_to(ROOT)}\n")
-    sys.exit(0 if outcome.is_clean else 1)
+        with running(ROOT, {}) as servers:
+            return asyncio.run(_run(servers, seed, kills, seconds, tell, console))
 
 
 async def _run(servers: Servers, seed: int, kills: int, seconds: float, tell: Tell, console: Console) -> Report:
@@ -83,6 +93,7 @@ async def _run(servers: Servers, seed: int, kills: int, seconds: float, tell: Te
                 seed,
                 mischief.injected,
                 history,
+                around.reader.received,
                 judge(history),
                 settled_after=settled_after,
                 blocked=blocked,

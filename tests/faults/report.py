@@ -4,25 +4,29 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
-from tests.faults.mischief import Injected
+from tests.faults.measures import Spread, lateness, recoveries, spread, waits_of_readers
+from tests.faults.mischief import Fault, Injected
 from tests.faults.oracle.history import History
-from tests.faults.oracle.view import PARKED, STARTED, View
+from tests.faults.oracle.view import STARTED, View
 from tests.faults.oracle.violations import Violation
 from tests.faults.timeline import explain
 
 REPORTS = Path(__file__).parent / "reports"
+LATENESS = "due to appended"
+READERS = "appended to read"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Durations are seconds; lateness is from the due time to the broker's append, parked passages left out."""
+    """All durations are seconds."""
 
     seed: int
     injected: Sequence[Injected]
     counts: Mapping[str, int]
-    lateness: Mapping[str, float]
+    measured: Mapping[str, Spread]
     settled_after: float
     blocked_partitions: Sequence[str]
     """Of the outputs, where readers of committed records could not reach the end."""
@@ -32,7 +36,12 @@ class Report:
 
     @property
     def faults(self) -> Mapping[str, int]:
-        return Counter(f"{each.what} {each.target.rpartition('-')[0] or each.target}" for each in self.injected)
+        return Counter(f"{each.what} {each.kind}" for each in self.injected)
+
+    @property
+    def kills(self) -> int:
+        """SIGKILLs of processes and of servers."""
+        return sum(each.what in (Fault.KILL, Fault.KILL_SERVER) for each in self.injected)
 
     @property
     def is_clean(self) -> bool:
@@ -40,10 +49,10 @@ class Report:
 
     def as_text(self) -> str:
         lines = [
-            f"seed {self.seed}: faults {len(self.injected)}, violations {len(self.violations)}",
+            f"seed {self.seed}: faults {len(self.injected)}, kills {self.kills}, violations {len(self.violations)}",
             "faults: " + ", ".join(f"{count} x {what}" for what, count in sorted(self.faults.items())),
             "seen: " + ", ".join(f"{count} {what}" for what, count in self.counts.items()),
-            "lateness: " + ", ".join(f"{name} {value:.2f} s" for name, value in self.lateness.items()),
+            *(f"{name}: {measured}" for name, measured in self.measured.items()),
             f"came to rest {self.settled_after:.1f} s after the load",
             *(f"readers are blocked on {partition}" for partition in self.blocked_partitions),
             *self.ended_by_themselves,
@@ -55,7 +64,9 @@ class Report:
         """As JSON and as text; answers where the text is."""
         directory.mkdir(parents=True, exist_ok=True)
         document = {**asdict(self), "faults": dict(self.faults), "clean": self.is_clean}
-        (directory / f"chaos-{self.seed}.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        (directory / f"chaos-{self.seed}.json").write_text(
+            json.dumps(document, indent=2, default=str) + "\n", encoding="utf-8"
+        )
         text = directory / f"chaos-{self.seed}.txt"
         text.write_text(self.as_text(), encoding="utf-8")
         return text
@@ -65,20 +76,25 @@ def make(
     seed: int,
     injected: Sequence[Injected],
     history: History,
+    received: Mapping[str, datetime],
     violations: Sequence[Violation],
     *,
     settled_after: float,
     blocked: Sequence[str],
     ended: Sequence[str],
 ) -> Report:
+    """`received` as `Reader.received`."""
     view = View(history)
     types = Counter(record.type for record in history.outputs)
-    late = sorted(
-        (send.appended_at - send.instant("dueAt")).total_seconds()
-        for passage in view.passages.values()
-        if not any(event.type == PARKED for event in passage.events)
-        for send in passage.sends
-    )
+    sends = [send for passage in view.passages.values() for send in passage.sends]
+    measured = {
+        LATENESS: spread(lateness(view)),
+        READERS: spread(waits_of_readers(history.outputs, received)),
+        **{
+            f"kill of a {kind} to the next send": spread(values)
+            for kind, values in sorted(recoveries(injected, sends).items())
+        },
+    }
     return Report(
         seed=seed,
         injected=injected,
@@ -87,7 +103,7 @@ def make(
             "enrollments": types[STARTED],
             **{name: count for name, count in sorted(types.items()) if name != STARTED},
         },
-        lateness={f"p{share}": late[min(len(late) - 1, len(late) * share // 100)] for share in (50, 99, 100) if late},
+        measured={name: found for name, found in measured.items() if found is not None},
         settled_after=settled_after,
         blocked_partitions=blocked,
         ended_by_themselves=ended,

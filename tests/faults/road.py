@@ -102,6 +102,8 @@ class Reader:
         self._prefix = prefix
         self.records: list[Record] = []
         self.moved_at = 0.0
+        self.received: dict[str, datetime] = {}
+        """When each record was first read, by where it is."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -111,7 +113,8 @@ class Reader:
                 async with _consumer(self._bootstrap_servers, "read_committed") as consumer:
                     consumer.subscribe([self._prefix + name for name in (*INPUTS, *OUTPUTS)])
                     async for record in consumer:
-                        self.records.append(_record(record, self._prefix))
+                        self.records.append(read_record := _record(record, self._prefix))
+                        self.received.setdefault(read_record.where, datetime.now(UTC))
                         self.moved_at = asyncio.get_running_loop().time()
             except KafkaError:
                 await asyncio.sleep(RETRY_SECONDS)
