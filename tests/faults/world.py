@@ -55,6 +55,8 @@ class World:
     reader: road.Reader
     cadences: Sequence[Cadence]
     cancels: list[OperatorCancel] = field(default_factory=list)
+    counted: Callable[[Sequence[Record]], Sequence[Record]] = lambda outputs: outputs
+    """Those of the outputs that are judged: all, but for what a restored database has never known."""
 
     @property
     def bootstrap_servers(self) -> str:
@@ -119,7 +121,7 @@ class World:
 
     def _history(self, inputs: Sequence[Record], outputs: Sequence[Record]) -> History:
         settled_at = datetime.now(UTC) + ANY_SHORT_WAIT
-        return History(self.cadences, inputs, outputs, settled_at, MAX_LAG, tuple(self.cancels))
+        return History(self.cadences, inputs, self.counted(outputs), settled_at, MAX_LAG, tuple(self.cancels))
 
     async def _is_quiet(self) -> bool:
         if asyncio.get_running_loop().time() - self.reader.moved_at < QUIET_SECONDS:
