@@ -84,27 +84,24 @@ def _assert_gone(family: list[psutil.Process]) -> None:
     assert left == []
 
 
-def test_the_demo_ends_by_itself_and_all_is_right(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*ENGINE, "demo"],
-        cwd=tmp_path,
-        env=CLEAN,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "All is right." in done.stdout
-    assert "records published" in done.stdout
-    assert "\x1b" not in done.stdout
-    assert list((tmp_path / ".local").iterdir()) == []
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
+    """`demo` in an empty folder, on servers of its own: under way, since it waits most of its time."""
+    directory = tmp_path_factory.mktemp("demo")
+    with (
+        (directory / "output").open("wb") as output,
+        subprocess.Popen(
+            [*ENGINE, "demo"], cwd=directory, env=CLEAN, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        ) as process,
+    ):
+        yield process, directory
+        process.kill()
 
 
 def test_a_send_that_somebody_else_planted_fails_the_demo_and_nothing_is_left_on_given_servers(
-    tmp_path: Path, servers: Servers
+    tmp_path: Path, servers: Servers, demo: object
 ) -> None:
+    assert demo  # it runs meanwhile
     databases = asyncio.run(_databases(servers))
     environment = CLEAN | servers.addresses.as_environment()
     with subprocess.Popen(
@@ -123,6 +120,19 @@ def test_a_send_that_somebody_else_planted_fails_the_demo_and_nothing_is_left_on
     assert sorted(log.name for log in kept.iterdir()) == ["consumer.log", "relay.log", "worker.log"]
     assert topic not in asyncio.run(_topics(servers.addresses.kafka_bootstrap_servers))
     assert asyncio.run(_databases(servers)) == databases
+
+
+def test_the_demo_ends_by_itself_and_all_is_right(demo: tuple["subprocess.Popen[bytes]", Path]) -> None:
+    process, directory = demo
+
+    ended_with = process.wait(READY_WITHIN)
+
+    told = (directory / "output").read_text()
+    assert ended_with == 0, told
+    assert "All is right." in told
+    assert "records published" in told
+    assert "\x1b" not in told
+    assert list((directory / ".local").iterdir()) == []
 
 
 async def _plant(bootstrap_servers: str) -> str:
