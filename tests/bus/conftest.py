@@ -18,6 +18,7 @@ from structlog.testing import capture_logs
 from cadence_contracts import write_record
 from cadence_contracts.inbound import ContactUpdated, Inbound, MessageReceived
 from cadence_engine.bus import consumer, topics
+from cadence_engine.bus.consumer import ApplyPage
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.received import Page
@@ -89,7 +90,16 @@ class Road:
     def topic(self, name: str) -> str:
         return self.settings.topic(name)
 
-    async def consume(self, **changes: Any) -> Running:
+    def environment(self) -> dict[str, str]:
+        """For a consumer process of its own."""
+        return {
+            "DATABASE_URL": self.settings.database_url.get_secret_value(),
+            "KAFKA_BOOTSTRAP_SERVERS": self.settings.kafka_bootstrap_servers,
+            "REDIS_URL": "redis://127.0.0.1:9",
+            "CADENCE_TOPIC_PREFIX": self.settings.topic_prefix,
+        }
+
+    async def consume(self, apply: ApplyPage | None = None, **changes: Any) -> Running:
         settings = self.settings.model_copy(update=changes)
         stop, readiness, woken = asyncio.Event(), Readiness(), list[datetime]()
 
@@ -98,7 +108,7 @@ class Road:
 
         readiness.block("consumer", "not started")
         policy = Policy(inbox_memory=timedelta(days=settings.inbox_days))
-        running = consumer.run(settings, stop, apply=self.apply, policy=policy, wake=wake, readiness=readiness)
+        running = consumer.run(settings, stop, apply=apply or self.apply, policy=policy, wake=wake, readiness=readiness)
         self.running.append(Running(stop, asyncio.create_task(running), readiness, woken))
         return self.running[-1]
 

@@ -41,14 +41,7 @@ async def test_a_killed_consumer_is_followed_from_the_stored_offset(road: Road) 
 
 
 async def test_a_process_that_is_killed_leaves_nothing_half_done(road: Road) -> None:
-    environment = os.environ | {
-        "DATABASE_URL": road.settings.database_url.get_secret_value(),
-        "KAFKA_BOOTSTRAP_SERVERS": road.settings.kafka_bootstrap_servers,
-        "REDIS_URL": "redis://127.0.0.1:9",
-        "CADENCE_TOPIC_PREFIX": road.settings.topic_prefix,
-        "CADENCE_INSTANCE": "pod-0",
-        "CADENCE_PAGE_RECORDS": "5",
-    }
+    environment = os.environ | road.environment() | {"CADENCE_INSTANCE": "pod-0", "CADENCE_PAGE_RECORDS": "5"}
     sent: list[str] = []
 
     async def produce() -> None:

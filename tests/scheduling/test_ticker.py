@@ -2,9 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.health import Readiness
-from cadence_engine.scheduling.ticker import RunOnce, tick
+from cadence_engine.scheduling.ticker import LoopStuck, RunOnce, tick
 
 NEVER = 3600.0
 
@@ -78,6 +80,18 @@ async def test_stopping_waits_for_the_work_under_way() -> None:
     finish.set()
     await ticking
     assert finished == [True]
+
+
+async def test_what_never_comes_back_ends_the_loop_and_so_the_process() -> None:
+    readiness, never = Readiness(), asyncio.Event()
+
+    async def hang() -> bool:
+        return await never.wait()
+
+    with pytest.raises(LoopStuck, match="loop sweep has not come back"):
+        await tick("sweep", hang, every=NEVER, stop=asyncio.Event(), readiness=readiness, stuck_after=0.05)
+
+    assert "has not come back" in readiness.blocking["sweep"]
 
 
 async def test_a_sleep_ends_with_stop() -> None:

@@ -22,7 +22,7 @@ from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from cadence_engine.backoff import Backoff, sleep_unless
-from cadence_engine.bus import topics, watermark
+from cadence_engine.bus import stuck, topics, watermark
 from cadence_engine.bus.parse import Reading, read_page, reasons
 from cadence_engine.bus.reader import Poll, TopicReader
 from cadence_engine.domain.policy import Policy
@@ -52,6 +52,7 @@ GATE_POLL_MS: Final = 100
 
 HANDLER_GRACE: Final = 5.0
 STOP_WITHIN: Final = 6.0
+REPLACE_WITHIN: Final = 30.0
 CLOSE_WITHIN: Final = 0.5
 START_LOOK_SECONDS: Final = 0.1
 READINESS_EVERY: Final = 1.0
@@ -69,6 +70,7 @@ async def run(
     """Apply every inbound record until `stop` is set; then end within 10 s, never inside a transaction.
 
     Servers that are not there, and topics that do not exist, are waited for. What is due sooner goes to `wake`.
+    Raises ConsumerStuck where only a new process helps.
     """
     readiness = readiness or Readiness()
     readiness.block("consumer", "starting")
@@ -82,6 +84,8 @@ async def run(
             try:
                 await _Session(settings, pool, stop, apply, policy, wake, readiness).run()
                 backoff.reset()
+            except stuck.ConsumerStuck:
+                raise
             except topics.TopicsMissing as missing:
                 log.error("topics_missing", topics=missing.names, hint=str(missing))
                 readiness.block("consumer", str(missing))
@@ -120,7 +124,7 @@ async def _disconnect(pool: Pool) -> None:
 
 
 class _Session:
-    """The subscribers from their start to their stop; a consumer beyond repair ends it, so that a new one begins."""
+    """The subscribers from their start to their stop; one beyond repair ends it, so that new ones begin."""
 
     def __init__(
         self,
@@ -142,8 +146,12 @@ class _Session:
         self._give_up = asyncio.Event()
         self._subscribed: list[tuple[TopicReader, BatchSubscriber]] = []
 
+    @property
+    def _readers(self) -> list[TopicReader]:
+        return [reader for reader, _ in self._subscribed]
+
     async def run(self) -> None:
-        """Until `stop` is set or a consumer gave up."""
+        """Until `stop` is set, a consumer gave up or one is stuck."""
         names = topics.inbound(self._settings)
         await topics.check(self._settings, names)
         await topics.report_clocks(self._settings)
@@ -155,6 +163,7 @@ class _Session:
             allow_auto_create_topics=False,
             apply_types=False,
             graceful_timeout=HANDLER_GRACE,
+            request_timeout_ms=int(stuck.request_timeout(self._settings) * 1000),
             logger=framework_log,
         )
         for name in names:
@@ -214,21 +223,27 @@ class _Session:
                 await self._wake(wake_at)
 
     async def _start(self) -> bool:
-        """All at once, as each waits for its group; False where `stop` came first."""
-        starting = asyncio.gather(*(subscriber.start() for _, subscriber in self._subscribed))
-        while not starting.done():
-            if self._stop.is_set():
-                starting.cancel()
-                return False
-            await asyncio.wait([starting], timeout=START_LOOK_SECONDS)
-        await starting
+        """All at once, as each waits for its group; False where `stop` came first, or one is stuck."""
+        starting = [asyncio.create_task(subscriber.start()) for _, subscriber in self._subscribed]
+        try:
+            while not all(start.done() for start in starting):
+                if self._stop.is_set() or await stuck.find(self._readers, self._settings):
+                    return False
+                done, _ = await asyncio.wait(starting, timeout=START_LOOK_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+                for start in done:
+                    start.result()
+        finally:
+            # One that went on beside its closing would join the group again, and read for nobody.
+            for start in starting:
+                start.cancel()
+            await asyncio.wait([asyncio.gather(*starting, return_exceptions=True)], timeout=CLOSE_WITHIN)
         log.info("consuming", topics=len(self._subscribed))
         return True
 
     async def _watch(self) -> None:
         """Say how the readers are, until the session has to end."""
         was_ready = False
-        while not (self._stop.is_set() or self._give_up.is_set()):
+        while not (self._stop.is_set() or self._give_up.is_set() or await stuck.find(self._readers, self._settings)):
             unsettled = [reader.topic for reader, _ in self._subscribed if not reader.settled]
             if unsettled:
                 self._readiness.block("consumer", f"not reading: {', '.join(unsettled)}")
@@ -247,17 +262,33 @@ class _Session:
             log.error("consumer_restarted", hint="reads kept failing: see read_failed above")
 
     async def _close(self, broker: KafkaBroker) -> None:
-        self._readiness.block("consumer", "stopping")
+        """Soon where the process stops; else wholly, as a consumer left behind would keep its partitions from others.
+
+        Raises ConsumerStuck.
+        """
+        self._readiness.block("consumer", "stopping" if self._stop.is_set() else "beginning anew")
+        closing = asyncio.create_task(self._say_goodbye(broker))
+        stopping = asyncio.create_task(self._stop.wait())
         try:
-            async with asyncio.timeout(STOP_WITHIN):
-                await asyncio.gather(
-                    *(reader.lag.close(subscriber.consumer) for reader, subscriber in self._subscribed)
+            while not (self._stop.is_set() or closing.done()):
+                await asyncio.wait({closing, stopping}, timeout=REPLACE_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+                if not (self._stop.is_set() or closing.done()) and await stuck.kafka_answers(self._settings):
+                    raise stuck.ConsumerStuck
+            await asyncio.wait({closing}, timeout=STOP_WITHIN)
+            if not closing.done():
+                log.warning(
+                    "stopped_without_goodbye", hint="Kafka did not answer; the group notices by its session timeout"
                 )
-                await broker.stop()
-        except TimeoutError:
-            log.warning(
-                "stopped_without_goodbye", hint="Kafka did not answer; the group notices by its session timeout"
-            )
+        finally:
+            stopping.cancel()
+            closing.cancel()
+
+    async def _say_goodbye(self, broker: KafkaBroker) -> None:
+        try:
+            await asyncio.gather(*(reader.lag.close(subscriber.consumer) for reader, subscriber in self._subscribed))
+            await broker.stop()
+        except Exception as error:  # noqa: BLE001  # what had died inside of a consumer comes to light now
+            log.warning("closed_with_errors", error=describe(error))
 
 
 def _report(poll: Poll, page: Page) -> None:

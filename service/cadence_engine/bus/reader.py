@@ -89,6 +89,8 @@ class TopicReader:
         self.lag = LagReport()
         self.settled = False
         """Whether it has sought its offsets at least once and nothing failed since."""
+        self._heard_at = _now()
+        self._answered: set[int | None] = set()
         self._pool = pool
         self._page_records = page_records
         self._limit = page_records
@@ -110,6 +112,7 @@ class TopicReader:
             await asyncio.sleep(REBALANCE_POLL_SECONDS)  # FastStream's loop ends when its broker is stopped
             return ()
         if not await self.assignment.is_stable():
+            await self._hear_group(consumer)
             return ()
         try:
             if self.assignment.seek_needed or self.holds.is_one_over():
@@ -121,21 +124,37 @@ class TopicReader:
             for tp, offset in gone.args[0].items():
                 self.holds.gone(tp, offset)
             self.assignment.seek_needed = True
+            self._heard_at = _now()
         except Exception as error:  # noqa: BLE001  # whatever it was, the loop must go on
             if not self.assignment.seek_needed:  # else a rebalance took the partitions away: not a failure
                 self._failed_read(consumer, error)
         else:
             self._failed_reads = 0
             self.lag.send(consumer)
-            if poll.spans and not self.assignment.seek_needed:
+            if self.assignment.seek_needed:
+                return ()
+            if poll.spans:
+                self._heard_at = _now()
                 self._move_on(poll)
                 return (poll,)
-            if asyncio.get_running_loop().time() >= self._quiet_at:
-                self._all_is_well()
+            if self._is_answered(consumer):
+                self._heard_at = _now()
+                if self._heard_at >= self._quiet_at:
+                    self._all_is_well()
         return ()
+
+    def silent_for(self) -> float:
+        """Since it last came back with a page, with an answer of Kafka's, or with an error; or had applied a page."""
+        return _now() - self._heard_at
+
+    def wait_on(self) -> None:
+        """Kafka answers nobody: that this reader is silent says nothing about it."""
+        self.settled = False
+        self._heard_at = _now()
 
     def applied(self, poll: Poll) -> None:
         """The page is in the database: go on."""
+        self._heard_at = _now()
         self._all_is_well()
         self._limit = min(self._page_records, self._limit * 2)
         self.lag.note(poll.spans)
@@ -165,7 +184,8 @@ class TopicReader:
     def _again_after_pause(self) -> None:
         self.assignment.seek_needed = True
         self._pause = self._backoff.next()
-        self._quiet_at = asyncio.get_running_loop().time() + self._pause + QUIET_SECONDS
+        self._heard_at = _now()
+        self._quiet_at = self._heard_at + self._pause + QUIET_SECONDS
 
     def _all_is_well(self) -> None:
         self._backoff.reset()
@@ -200,6 +220,24 @@ class TopicReader:
         async with self._pool.acquire() as connection:
             await progress.begin(connection, self.topic, {tp.partition: offset for tp, offset in beginnings.items()})
             return await progress.load(connection, self.topic)
+
+    # Listening
+
+    async def _hear_group(self, consumer: AIOKafkaConsumer) -> None:
+        """What fails in a rebalance is told to whoever polls, and the rebalance rests until somebody was told."""
+        try:
+            async with asyncio.timeout(REBALANCE_POLL_SECONDS):
+                await consumer.getmany()  # what it may return is sought again
+        except TimeoutError:
+            pass
+        except KafkaError as error:
+            if not await self.assignment.is_stable():  # else it is about partitions that we have not sought yet
+                self._failed_read(consumer, error)
+
+    def _is_answered(self, consumer: AIOKafkaConsumer) -> bool:
+        """Whether Kafka answered since the last look: a fetcher that died is as quiet as a topic without records."""
+        before, self._answered = self._answered, {consumer.last_poll_timestamp(tp) for tp in self._next}
+        return not self._next or self._answered != before
 
     # Reading
 
@@ -278,6 +316,10 @@ class TopicReader:
             tp = TopicPartition(span.topic, span.partition)
             if span.next >= self._alone_until.get(tp, 0):
                 self._alone_until.pop(tp, None)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _size(record: RawRecord) -> int:

@@ -28,6 +28,10 @@ from cadence_engine.telemetry import describe
 log = structlog.stdlib.get_logger("cadence_engine.bus.watermark")
 
 PENDING_AT_MOST: Final = 512
+CONNECT_WITHIN: Final = 15.0
+ROUND_WITHIN: Final = 40.0
+"""Seconds; more than an answer of PostgreSQL (30) or of Kafka (5) may take: what lasts longer never ends."""
+
 Ends = Mapping[tuple[str, int], int]
 
 
@@ -71,18 +75,19 @@ class LogEnds:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topics = topics.gate(settings)
-        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._admin = await self._stack.enter_async_context(topics.admin(self._settings))
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka_bootstrap_servers,
-            request_timeout_ms=topics.REQUEST_TIMEOUT_MS,
-            isolation_level="read_uncommitted",
-            enable_auto_commit=False,
-        )
-        self._stack.push_async_callback(self._consumer.stop)
-        await self._consumer.start()
+        async with asyncio.timeout(CONNECT_WITHIN), AsyncExitStack() as stack:
+            self._admin = await stack.enter_async_context(topics.admin(self._settings))
+            self._consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._settings.kafka_bootstrap_servers,
+                request_timeout_ms=topics.REQUEST_TIMEOUT_MS,
+                isolation_level="read_uncommitted",
+                enable_auto_commit=False,
+            )
+            stack.push_async_callback(self._consumer.stop)
+            await self._consumer.start()
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -156,7 +161,8 @@ async def run(settings: Settings, pool: Pool, stop: asyncio.Event) -> None:
                 await connection.execute("SET synchronous_commit = off")
                 loop = Watermark(connection, ends, topics.gate(settings))
                 while not stop.is_set():
-                    await loop.run_once()
+                    async with asyncio.timeout(ROUND_WITHIN):
+                        await loop.run_once()
                     backoff.reset()
                     await sleep_unless(stop, settings.watermark_every)
         except Exception as error:  # noqa: BLE001  # whatever it was, the loop must go on: the gate waits meanwhile

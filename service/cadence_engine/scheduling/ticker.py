@@ -16,6 +16,14 @@ RunOnce = Callable[[], Awaitable[bool]]
 """One bounded piece of work; True asks for the next one at once, because there is more to do."""
 
 FORGET_FAILURES_AFTER = 60.0  # seconds that one run lasted: what ends then is a new trouble
+STUCK_AFTER = 600.0  # seconds, twice what one run takes that meets every limit there is while PostgreSQL is cut off
+
+
+class LoopStuck(Exception):  # noqa: N818  # it says what it is
+    """A run never came back. As it may be inside a transaction, only the end of the process ends it."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"loop {name} has not come back for {seconds:.0f} s; this process ends, to be started again")
 
 
 async def tick(
@@ -26,13 +34,15 @@ async def tick(
     stop: asyncio.Event,
     readiness: Readiness,
     essential: bool = True,
+    stuck_after: float | None = STUCK_AFTER,
     backoff: Backoff | None = None,
 ) -> None:
-    """Call `run_once` every `every` seconds, a little more or less, until `stop` is set. Never raises.
+    """Call `run_once` every `every` seconds, a little more or less, until `stop` is set.
 
     What `run_once` raises is logged and tried again after the backoff. Meanwhile, and until it has run once, the
-    process is not ready, or, where the loop is not `essential`, degraded. A `run_once` under way is never cancelled: it
-    may be inside a transaction.
+    process is not ready, or, where the loop is not `essential`, degraded. A `run_once` under way is not cancelled, as
+    it may be inside a transaction. Raises LoopStuck, for the process to end, where one has not come back after
+    `stuck_after` seconds: None where it may take as long as it likes.
     """
     loop = asyncio.get_running_loop()
     backoff = backoff or Backoff(first=0.2)
@@ -42,7 +52,11 @@ async def tick(
     while not stop.is_set():
         began = loop.time()
         try:
-            more = await run_once()
+            more = await _within(stuck_after, name, run_once)
+        except LoopStuck as stuck:
+            trouble(name, str(stuck))
+            log.critical("loop_stuck", loop=name, hint=str(stuck))
+            raise
         except Exception as error:  # noqa: BLE001  # whatever it was, the loop must go on
             if loop.time() - began > FORGET_FAILURES_AFTER:
                 backoff.reset()
@@ -65,3 +79,17 @@ async def tick(
             readiness.clear(name)
             pause = 0.0 if more else every * random.uniform(0.9, 1.1)  # noqa: S311  # replicas drift apart
         await sleep_unless(stop, pause)
+
+
+async def _within(seconds: float | None, name: str, run_once: RunOnce) -> bool:
+    if seconds is None:
+        return await run_once()
+    running = asyncio.ensure_future(run_once())
+    try:
+        done, _ = await asyncio.wait({running}, timeout=seconds)
+    except asyncio.CancelledError:
+        running.cancel()
+        raise
+    if not done:
+        raise LoopStuck(name, seconds)
+    return running.result()

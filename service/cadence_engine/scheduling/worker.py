@@ -10,7 +10,7 @@ from cadence_engine.scheduling.due_steps import DueSteps
 from cadence_engine.scheduling.inactivity import Inactivity
 from cadence_engine.scheduling.planner import Planner
 from cadence_engine.scheduling.sweep import Sweep
-from cadence_engine.scheduling.ticker import RunOnce, tick
+from cadence_engine.scheduling.ticker import STUCK_AFTER, RunOnce, tick
 from cadence_engine.scheduling.upkeep import Upkeep
 from cadence_engine.scheduling.wakeups.due_jobs import DueJobs
 from cadence_engine.scheduling.wakeups.waker import PART as WAKER
@@ -20,19 +20,23 @@ from cadence_engine.storage.connection import Pool
 
 
 async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Event, readiness: Readiness) -> None:
-    """Run every loop until `stop` is set and each has ended its present piece of work. Never raises."""
+    """Run every loop until `stop` is set and each has ended its present piece of work. Raises LoopStuck."""
     async with wakeups.Hints(settings, readiness) as hints:
         upkeep = Upkeep(pool, policy, hints.wake)
         steps = DueSteps(pool, policy)
         waker = Waker(settings, DueJobs(pool, steps, hints, stop), stop, readiness)
 
-        def loop(name: str, run_once: RunOnce, every: float) -> asyncio.Task[None]:
-            return asyncio.create_task(tick(name, run_once, every=every, stop=stop, readiness=readiness), name=name)
+        def loop(
+            name: str, run_once: RunOnce, every: float, stuck_after: float | None = STUCK_AFTER
+        ) -> asyncio.Task[None]:
+            ticking = tick(name, run_once, every=every, stop=stop, readiness=readiness, stuck_after=stuck_after)
+            return asyncio.create_task(ticking, name=name)
 
         await asyncio.gather(
             loop("sweep", Sweep(steps, hints.wake, readiness).run_once, settings.sweep_every),
             loop("planner", Planner(pool, hints).run_once, settings.plan_every),
-            loop("inactivity", Inactivity(pool, policy, hints.wake, stop).run_once, settings.detect_every),
+            # A round takes as long as there are companies and silent contacts.
+            loop("inactivity", Inactivity(pool, policy, hints.wake, stop).run_once, settings.detect_every, None),
             loop("recheck_parked", upkeep.recheck_parked, settings.upkeep_every),
             loop("settle_cadences", upkeep.settle_cadences, settings.upkeep_every),
             loop("forget_inbox", upkeep.forget_inbox, settings.upkeep_every),
@@ -44,6 +48,7 @@ async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Even
                 stop=stop,
                 readiness=readiness,
                 essential=False,
+                stuck_after=None,  # one run lasts as long as Redis does
                 backoff=Backoff(first=0.2, most=3.0),
             ),
         )
