@@ -40,7 +40,7 @@ def resolve(
         Trust | None,
         typer.Option(
             help="database: nothing is missing on Kafka, something may be there twice. "
-            "kafka: nothing is there twice, something may be missing. Not given: only look."
+            "kafka: nothing logged so far is published again, something may be missing. Not given: only look."
         ),
     ] = None,
 ) -> None:
@@ -66,3 +66,4 @@ def _show(picture: Picture, trust: Trust | None) -> None:
         typer.echo(f"They disagree, nothing was changed: {picture.mismatch}")
         raise typer.Exit(1)
     typer.echo(f"Resolved: the {'database' if trust is Trust.DATABASE else 'mark of Kafka'} was trusted.")
+    typer.echo("Start the relays, and restart consumers and workers: they remember versions that may be gone.")

@@ -13,8 +13,8 @@ class HistoryMismatch(RelayError):  # noqa: N818  # it names what was found
             f"the relay stands still, nothing is published: {found}. This database is not the one that wrote the mark: "
             "it was restored, failed over with a loss, or swapped (or Kafka was). See what is at stake with "
             "`cadence-engine relay resolve`; then decide with `cadence-engine relay resolve --trust database` (nothing "
-            "is missing on Kafka, something may be there twice) or `--trust kafka` (nothing is there twice, something "
-            "may be missing)"
+            "is missing on Kafka, something may be there twice) or `--trust kafka` (nothing logged so far is published "
+            "again, something may be missing); then start the relays, and restart consumers and workers"
         )
 
 

@@ -30,7 +30,10 @@ class Trust(StrEnum):
     DATABASE = "database"
     """Publish all that the database holds as unpublished: nothing is missing, something may be there twice."""
     KAFKA = "kafka"
-    """What is not newer than the mark's batches counts as published: nothing is twice, something may be missing."""
+    """What is logged and not newer than the mark's batches counts as published: something may be missing.
+
+    What the engine decides anew afterwards, from the input that it reads again, is published whatever Kafka holds.
+    """
 
 
 @dataclass(frozen=True, slots=True)
