@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cadence_engine
+from tests.faults import stage
 
 SOURCE = Path(cadence_engine.__file__).parent
 
@@ -19,10 +20,16 @@ class Edit:
     new: str
 
 
+def staged(directory: Path) -> stage.Stage:
+    """The stage that the processes of a copy share; they import it as `cadence_engine.stage.STAGE`."""
+    return stage.Stage(directory / "cadence_engine")
+
+
 def copy_engine(directory: Path, edits: Sequence[Edit]) -> Path:
     """What to put into PYTHONPATH so that processes run the copy. Raises LookupError where the source has moved on."""
     copy = directory / "cadence_engine"
-    shutil.copytree(SOURCE, copy)
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(stage.__file__, copy)
     for edit in edits:
         file = copy / edit.file
         source = file.read_text()
