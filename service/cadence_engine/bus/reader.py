@@ -42,6 +42,9 @@ FAILED_READS_TO_GIVE_UP: Final = 12
 QUIET_SECONDS: Final = 2.0
 """An empty poll this long after a failure's pause says that the failure is over: there was nothing left to fail."""
 
+LOOK_BACK_EVERY: Final = 2.0
+"""Seconds: a database that was rolled back while nothing arrives would otherwise be noticed by the next record."""
+
 UNREADABLE: Final = (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError)
 
 
@@ -101,6 +104,7 @@ class TopicReader:
         self._failed_reads = 0
         self._pause = 0.0
         self._quiet_at = 0.0
+        self._looked_back_at = 0.0
         self._next: dict[TopicPartition, int] = {}
         self._alone_until: dict[TopicPartition, int] = {}
 
@@ -118,6 +122,8 @@ class TopicReader:
             if self.assignment.seek_needed or self.holds.is_one_over():
                 await self._seek(consumer)
             poll = await (self._read_alone(consumer) if self._alone_until else self._read(consumer))
+            if not poll.spans:
+                await self._look_back()
         except ConsumerStoppedError:
             raise
         except OffsetOutOfRangeError as gone:
@@ -238,6 +244,24 @@ class TopicReader:
         """Whether Kafka answered since the last look: a fetcher that died is as quiet as a topic without records."""
         before, self._answered = self._answered, {consumer.last_poll_timestamp(tp) for tp in self._next}
         return not self._next or self._answered != before
+
+    async def _look_back(self) -> None:
+        """Seek again where the database holds less than was read before: restored, or failed over with a loss."""
+        if self.assignment.seek_needed or _now() - self._looked_back_at < LOOK_BACK_EVERY:
+            return
+        self._looked_back_at = _now()
+        try:
+            async with self._pool.acquire() as connection:
+                stored = await progress.load(connection, self.topic)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            return  # whoever has something to apply says so; the next look is soon
+        lost = [
+            Span(tp.topic, tp.partition, read_to, read_to)
+            for tp, read_to in self._next.items()
+            if stored.get(tp.partition, -1) < read_to
+        ]
+        if lost:
+            self.rewound(Rewound(lost))
 
     # Reading
 
