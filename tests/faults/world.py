@@ -149,9 +149,9 @@ async def world(
         **servers.addresses.as_environment(),
         **SETTINGS,
         **({"PYTHONPATH": str(engine)} if engine else {}),
-        **settings,
         "DATABASE_URL": database_url,
         "CADENCE_TOPIC_PREFIX": prefix,
+        **settings,
     }
     bootstrap = servers.addresses.kafka_bootstrap_servers
     await road.make_topics(bootstrap, prefix)
