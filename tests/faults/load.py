@@ -51,7 +51,7 @@ def _life(rng: random.Random, company: str, number: int, begins: float) -> Itera
     if rng.random() < 0.1:
         yield purchase(begins - rng.uniform(0, 1.5))
     phone = f"+5511{COMPANIES.index(company)}{number:08d}"
-    yield event("contact.created", begins, phone=phone, name=f"N{number}", timeZone=rng.choice(ZONES))
+    yield event("contact.created", begins, phone=phone, name=f"{company} {number}", timeZone=rng.choice(ZONES))
     for _ in range(rng.choice((0, 0, 1, 1, 2))):
         yield purchase(begins + rng.uniform(0, 4))
     if rng.random() < 0.15:

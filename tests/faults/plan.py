@@ -36,6 +36,7 @@ def as_yaml(cadences: Iterable[Cadence]) -> str:
 
 def _document(cadence: Cadence) -> str:
     where = ", ".join(f"{name}: {value}" for name, value in cadence.where.items())
+    variables = f"{{contactName: {{from: contact.name, else: {cadence.nameless}}}}}"
     lines = [
         f"company: {cadence.company}",
         f"key: {cadence.key}",
@@ -44,10 +45,11 @@ def _document(cadence: Cadence) -> str:
         f"reentry: {cadence.reentry}",
         f"cancelOn: [{'reply' if cadence.cancels_on_reply else ''}]",
         f"replyGrace: {_duration(0, cadence.reply_grace)}",
-        "language: pt_BR",
+        f"language: {cadence.language}",
         "steps:",
         *(
-            f"  - {{key: {step.key}, wait: {_duration(step.days, step.elapsed)}, template: {{id: {step.template}}}}}"
+            f"  - {{key: {step.key}, wait: {_duration(step.days, step.elapsed)}, template: "
+            f"{{id: {step.template}, category: marketing, variables: {variables}}}}}"
             for step in cadence.steps
         ),
     ]

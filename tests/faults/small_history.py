@@ -52,8 +52,14 @@ class Story:
         """A step: its send and its execution, as revision `step + 2`."""
         send_id = f"{enrollment}-send-{step}"
         shared = {"stepKey": f"step-{step + 1}", "stepIndex": step, "sendId": send_id, "dueAt": wire(due)}
-        template = {"id": f"{enrollment.partition('/')[2]}_{step + 1}"}
-        send = {**shared, "to": PHONE, "requestedAt": wire(seconds), "template": template}
+        template = {
+            "id": f"{enrollment.partition('/')[2]}_{step + 1}",
+            "language": "pt_BR",
+            "category": "marketing",
+            "variables": {"contactName": enrollment.partition("/")[0].title()},
+        }
+        times = {"requestedAt": wire(seconds), "expiresAt": wire(seconds + 3600)}
+        send = {**shared, **times, "to": PHONE, "template": template}
         self._publish(OUTBOUND, enrollment, "whatsapp.send.requested", seconds, send, send_id)
         self.tells(enrollment, "cadence.step.executed", seconds, step + 2, **shared, nextRunAt=wire(then))
 
@@ -89,8 +95,8 @@ class Story:
 def kept() -> Story:
     """All promises kept."""
     story = Story()
-    created = story.hears("contact.created", 0, "ana", phone=PHONE, timeZone="America/New_York")
-    story.hears("contact.updated", -9, "bob", phone=PHONE)
+    created = story.hears("contact.created", 0, "ana", phone=PHONE, name="Ana", timeZone="America/New_York")
+    story.hears("contact.updated", -9, "bob", phone=PHONE, name="Bob")
     bought = story.hears("purchase.completed", 0, "bob")
     reply = story.hears("message.received", 7, "bob")
     starts("ana/welcome", story, created, 0.1, due=1.1, trigger="contact.created")

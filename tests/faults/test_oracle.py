@@ -104,14 +104,97 @@ def a_step_that_runs_again_under_a_new_revision(story: Story) -> None:
     story.tells(ANA, COMPLETED, 3.3, 5)
 
 
-@breaks(Promise.STEPS_IN_ORDER)
+@breaks(Promise.CONTENT)
 def a_step_with_another_steps_template(story: Story) -> None:
-    story.change(is_(ANA, SEND, 0), template={"id": "welcome_2"})
+    (send,) = filter(is_(ANA, SEND, 0), story.outputs)
+    story.change(is_(ANA, SEND, 0), template={**send.data["template"], "id": "welcome_2"})
+
+
+@breaks(Promise.CONSISTENT)
+def an_event_of_an_unknown_type(story: Story) -> None:
+    story.change(is_(ANA, COMPLETED), revision=5)
+    completed = story.outputs.pop(next(n for n, each in enumerate(story.outputs) if is_(ANA, COMPLETED)(each)))
+    story.tells(ANA, "cadence.enrollment.enchanted", 3.3, 4)
+    story.outputs.append(replace(completed, offset=99))
+
+
+@breaks(Promise.CONSISTENT)
+def a_passage_that_changes_its_version(story: Story) -> None:
+    story.change(is_(BOB, CANCELLED), version=2)
+
+
+@breaks(Promise.CONSISTENT)
+def an_event_published_before_it_was_decided(story: Story) -> None:
+    story.change(is_(BOB, CANCELLED), at=wire(8))
+
+
+@breaks(Promise.CONSISTENT)
+def an_event_in_another_partition_than_its_contacts(story: Story) -> None:
+    story.outputs = [replace(each, partition=1) if is_(BOB, CANCELLED)(each) else each for each in story.outputs]
+
+
+@breaks(Promise.CONSISTENT, Promise.NOTHING_MISSING)
+def sends_of_an_enrollment_that_never_started(story: Story) -> None:
+    story.drop(lambda each: of(BOB)(each) and each.type != SEND)
+    story.inputs = [each for each in story.inputs if each.type != "message.received"]
+
+
+@breaks(Promise.CONTENT)
+def a_send_in_another_language(story: Story) -> None:
+    (send,) = filter(is_(ANA, SEND, 0), story.outputs)
+    story.change(is_(ANA, SEND, 0), template={**send.data["template"], "language": "en_US"})
+
+
+@breaks(Promise.CONTENT)
+def a_send_with_another_contacts_name(story: Story) -> None:
+    (send,) = filter(is_(ANA, SEND, 0), story.outputs)
+    story.change(is_(ANA, SEND, 0), template={**send.data["template"], "variables": {"contactName": "Bob"}})
+
+
+@breaks(Promise.CONTENT)
+def a_send_without_the_name_that_its_trigger_told(story: Story) -> None:
+    (send,) = filter(is_(ANA, SEND, 0), story.outputs)
+    story.change(is_(ANA, SEND, 0), template={**send.data["template"], "variables": {"contactName": "friend"}})
+
+
+@breaks(Promise.CONTENT)
+def a_send_that_expires_too_late(story: Story) -> None:
+    story.change(is_(ANA, SEND, 0), expiresAt=wire(9999))
+
+
+@breaks(Promise.CONTENT)
+def a_send_to_nowhere(story: Story) -> None:
+    story.change(is_(ANA, SEND, 0), to=None)
+
+
+@breaks(Promise.ASKED_FOR)
+def a_passage_that_names_another_trigger_than_its_cause(story: Story) -> None:
+    story.change(is_(BOB, STARTED), trigger="contact.created")
+
+
+@breaks(Promise.ASKED_FOR)
+def a_cancellation_that_names_another_message(story: Story) -> None:
+    story.change(is_(BOB, CANCELLED), messageId="another")
+
+
+@breaks(Promise.NOTHING_MISSING)
+def a_lost_trigger_with_a_later_one_that_started(story: Story) -> None:
+    """Both are Bob's purchases: neither the passage of the later nor his later reply can have kept it from starting."""
+    story.hears("purchase.completed", -0.5, "bob")
+    story.inputs.insert(0, replace(story.inputs.pop(), offset=-1))
+
+
+@breaks(Promise.NOTHING_MISSING)
+def a_lost_trigger_of_who_opted_out_long_after_it(story: Story) -> None:
+    """Bob bought in the same partition later, and began: so Carl's purchase was applied before Carl opted out."""
+    story.hears("purchase.completed", -0.5, "carl")
+    story.inputs.insert(0, replace(story.inputs.pop(), offset=-1))
+    story.hears("contact.preferences.changed", 5, "carl", marketing="stop")
 
 
 @breaks(Promise.NONE_EARLY)
 def a_step_decided_early(story: Story) -> None:
-    story.change(is_(BOB, SEND), requestedAt=wire(5))
+    story.change(is_(BOB, SEND), requestedAt=wire(5), expiresAt=wire(3605))
     story.change(is_(BOB, EXECUTED), at=wire(5), nextRunAt=wire(10))
 
 
@@ -168,7 +251,8 @@ def a_step_decided_long_after_the_reply(story: Story) -> None:
     story.drop(is_(BOB, EXECUTED))
     cancelled = story.outputs.pop()
     story.runs(BOB, 0, 10.5, due=5.1, then=15.5)
-    story.outputs.append(replace(cancelled, offset=99))
+    told = {**cancelled.data, "at": wire(10.6)}
+    story.outputs.append(replace(cancelled, offset=99, appended_at=at(10.7), data=told))
 
 
 @breaks(Promise.NONE_AFTER_A_CANCEL)
@@ -181,7 +265,7 @@ def a_send_to_the_phone_of_another_company(story: Story) -> None:
     story.change(is_(BOB, SEND), to="+5511888880000")
 
 
-@breaks(Promise.OWN_COMPANY, Promise.ASKED_FOR)
+@breaks(Promise.OWN_COMPANY, Promise.ASKED_FOR, Promise.NOTHING_MISSING)
 def a_passage_started_by_another_companys_event(story: Story) -> None:
     bought = story.hears("purchase.completed", 0, "bob", company="bravo")
     story.change(is_(BOB, STARTED), cause={"source": "/crm", "id": bought})
@@ -285,6 +369,9 @@ def test_what_may_rightly_keep_a_trigger_from_starting_is_no_violation() -> None
     story.hears("purchase.completed", 2, "bob")  # he is in that cadence
     story.hears("contact.created", 20, "carl", phone=PHONE)
     story.hears("message.received", 20, "carl")  # may have been applied first
+    story.hears("purchase.completed", -0.5, "eva")
+    story.inputs.insert(0, replace(story.inputs.pop(), offset=-1))
+    story.hears("contact.preferences.changed", 0.05, "eva", marketing="stop")  # Bob's later purchase is told at 0.12
     story.hears("contact.created", 20, "dora", phone=PHONE)
     story.hears("contact.deleted", 21, "dora")
     assert judge(story.history()) == []

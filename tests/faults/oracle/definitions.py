@@ -36,6 +36,10 @@ class Cadence:
     """`always` or `never`"""
     cancels_on_reply: bool = True
     reply_grace: timedelta = timedelta()
+    send_within: timedelta = timedelta(hours=1)
+    language: str = "pt_BR"
+    nameless: str = "friend"
+    """Each template has one variable, `contactName`: this where no name is known."""
 
     def is_triggered_by(self, event_type: str, data: Mapping[str, object]) -> bool:
         return (

@@ -1,6 +1,6 @@
 """All promises, one rule each."""
 
-from tests.faults.oracle import causes, publication, times
+from tests.faults.oracle import causes, content, publication, times
 from tests.faults.oracle.history import History
 from tests.faults.oracle.missing import missing
 from tests.faults.oracle.view import View
@@ -11,6 +11,8 @@ RULES = (
     publication.revisions,
     publication.consistent,
     publication.steps_in_order,
+    content.told_as_agreed,
+    content.sent_as_agreed,
     times.none_early,
     times.due_times,
     times.none_after_a_stop,

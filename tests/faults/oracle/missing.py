@@ -1,6 +1,8 @@
 """What must have come out by the end, and has not."""
 
+from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 
 from tests.faults.oracle.definitions import Cadence
 from tests.faults.oracle.history import Record
@@ -20,6 +22,7 @@ def missing(view: View) -> Iterator[Violation]:
 def _starts(view: View) -> Iterator[Violation]:
     """Each event that triggers a cadence starts it, but for what may rightly keep it from that."""
     started = {(p.trigger.identity, p.cadence.key) for p in view.passages.values() if p.trigger and p.cadence}
+    applied = _Applied(view)
     for cadence in view.history.cadences:
         others: dict[tuple[str, str], list[Passage]] = {}
         for passage in view.passages.values():
@@ -28,22 +31,50 @@ def _starts(view: View) -> Iterator[Violation]:
         for trigger in view.triggers():
             if not cadence.is_triggered_by(trigger.type, trigger.data) or (trigger.identity, cadence.key) in started:
                 continue
-            if not _is_excused(view, cadence, trigger, others.get(trigger.contact, [])):
+            before = [other for other in others.get(trigger.contact, []) if not _began_behind(other, trigger)]
+            if not _is_excused(view, cadence, trigger, before, applied.by(trigger)):
                 what = f"{trigger.type} {trigger.id} never started {cadence.key}"
                 yield Violation(Promise.NOTHING_MISSING, what, trigger.contact, None, (trigger,))
 
 
-def _is_excused(view: View, cadence: Cadence, trigger: Record, others: list[Passage]) -> bool:
+class _Applied:
+    """When a trigger was surely applied: as soon as the start by one behind it in its partition was published."""
+
+    def __init__(self, view: View) -> None:
+        self._told: dict[tuple[str, int], list[tuple[int, datetime]]] = defaultdict(list)
+        for passage in view.passages.values():
+            trigger, start = passage.trigger, passage.started
+            if trigger is not None and start is not None:
+                self._told[trigger.topic, trigger.partition].append((trigger.offset, start.appended_at))
+
+    def by(self, trigger: Record) -> datetime | None:
+        told = self._told[trigger.topic, trigger.partition]
+        return min((at for offset, at in told if offset > trigger.offset), default=None)
+
+
+def _began_behind(passage: Passage, trigger: Record) -> bool:
+    """Whether what started the passage stands behind the trigger in its partition, and so was applied after it."""
+    other = passage.trigger
+    return other is not None and (
+        (other.topic, other.partition) == (trigger.topic, trigger.partition) and other.offset > trigger.offset
+    )
+
+
+def _is_excused(
+    view: View, cadence: Cadence, trigger: Record, others: list[Passage], applied_by: datetime | None
+) -> bool:
     if others and cadence.reentry == "never":
         return True
     if any(other.end is None or other.end.instant("at") >= trigger.appended_at for other in others):
         return True  # it may have been live when the trigger was applied
     for stop in view.stops[trigger.contact]:
-        if stop.kind == "replied":
-            if cadence.cancels_on_reply and stop.record.appended_at >= trigger.appended_at + cadence.reply_grace:
-                return True
-        else:
-            return True  # the order in which different topics are applied is open
+        at = stop.record.appended_at
+        if applied_by is not None and at > applied_by:
+            continue  # the order in which different topics are applied is open only until then
+        if stop.kind != "replied":
+            return True
+        if cadence.cancels_on_reply and at >= trigger.appended_at + cadence.reply_grace:
+            return True
     return False
 
 

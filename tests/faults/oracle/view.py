@@ -16,6 +16,11 @@ CANCELLED = "cadence.enrollment.cancelled"
 COMPLETED = "cadence.enrollment.completed"
 ENDS = (CANCELLED, COMPLETED)
 SEND = "whatsapp.send.requested"
+PAUSED = "cadence.enrollment.paused"
+TYPES = {
+    OUTBOUND: {SEND},
+    EVENTS: {STARTED, EXECUTED, SKIPPED, PARKED, PAUSED, RESUMED, CANCELLED, COMPLETED},
+}
 
 
 @dataclass(slots=True)
@@ -86,6 +91,8 @@ class View:
         self.history = history
         self.passages: dict[str, Passage] = {}
         self.repeated: list[tuple[Record, Record]] = []
+        self.unknown: list[Record] = []
+        """Outputs that no reader could make sense of."""
         self.inputs: dict[tuple[str, str], Record] = {}
         self.stops: dict[ContactKey, list[Stop]] = defaultdict(list)
         self.told: dict[ContactKey, list[Record]] = defaultdict(list)
@@ -127,6 +134,8 @@ class View:
             if before is not record:
                 self.repeated.append((before, record))
                 continue
+            if record.type not in TYPES[record.topic]:
+                self.unknown.append(record)
             passage = self.passages.setdefault(record.data["enrollmentId"], Passage(record.data["enrollmentId"]))
             if record.topic == OUTBOUND:
                 passage.sends.append(record)

@@ -11,6 +11,7 @@ class Promise(StrEnum):
     REVISIONS = "revisions are 1, 2, 3.. in their order"
     CONSISTENT = "started, sent, executed, completed and cancelled agree"
     STEPS_IN_ORDER = "each due step runs exactly once, in order"
+    CONTENT = "a send is what its step and its contact say"
     NONE_EARLY = "nothing is sent before it is due"
     DUE_TIMES = "a step is due when its wait is over, in the contact's zone"
     NONE_AFTER_A_STOP = "nothing is sent for a due time at or after a reply, an opt-out or a deletion"
