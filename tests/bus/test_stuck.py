@@ -62,6 +62,7 @@ async def test_a_client_that_died_inside_is_made_anew(road: Road, routine: str) 
     assert (await road.actions()).count("reader_stuck") == 1
 
 
+@pytest.mark.chaos
 async def test_a_page_that_never_comes_back_is_given_up_and_read_again(road: Road) -> None:
     hung, apply = asyncio.Event(), road.apply
 

@@ -21,7 +21,7 @@ class Stage:
 
     async def hear(self, what: str, connection: Any = None, *, from_so_many: int = 1) -> None:
         """Wait until it was told, by so many; a transaction of `connection` does not stand idle meanwhile."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while self._tellers(what) < from_so_many:
                 if connection is not None:
                     await connection.fetchval("SELECT 1")

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.chaos
 ACME = "acme"
 PHONE = "+5511999990000"
 ANA, BOB = "ana", "bob"
+WITHIN = 40.0
 STARTED, SEND = "cadence.enrollment.started", "whatsapp.send.requested"
 BREAKABLE_RELAY = Path(__file__).parent.parent / "bus" / "relay" / "breakable_relay.py"
 ENROLLED_FOR_A_DAY = cadence(ACME, "hello", "contact.created", 0, days=1)
@@ -67,7 +68,7 @@ async def started(around: World, contact: str, cadence_key: str = "hello") -> da
         told = [each for each in around.told(STARTED) if each.data["cadenceKey"] == cadence_key]
         return [each.instant("nextRunAt") for each in told if each.contact == (ACME, contact)]
 
-    await around.until(lambda: bool(nexts()))
+    await around.until(lambda: bool(nexts()), WITHIN)
     return nexts()[0]
 
 
@@ -75,7 +76,7 @@ async def until_database(around: World, question: str, *arguments: object) -> No
     """Wait until the engine's database answers yes: where nothing outside tells when the time has come."""
     connection = await asyncpg.connect(around.environment["DATABASE_URL"])
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WITHIN):
             while not await connection.fetchval(question, *arguments):  # noqa: ASYNC110  # it tells nobody
                 await asyncio.sleep(0.02)
     finally:
@@ -240,7 +241,7 @@ async def test_a_mark_that_does_not_tell(open_world: OpenWorld, edits: list[Edit
         await asyncio.to_thread(around.crew.processes["relay-1"].stop)
         async with relay_that_dies(around, Point.AFTER_KAFKA_COMMIT) as dying:
             await create(around, ANA)
-            assert await asyncio.wait_for(dying.wait(), 20) == -signal.SIGKILL
+            assert await asyncio.wait_for(dying.wait(), WITHIN) == -signal.SIGKILL
         await around.crew.revive("relay-1")
         await create(around, "after")
         await started(around, "after")  # so the next relay has published: what it repeats, it has repeated
@@ -265,7 +266,7 @@ async def test_a_worker_that_ignores_the_watermark(open_world: OpenWorld) -> Non
         around.crew.processes["consumer-1"].pause()
         try:
             await around.publish("message.received", ACME, [ANA])
-            await around.until(lambda: bool(around.told(SEND)))
+            await around.until(lambda: bool(around.told(SEND)), WITHIN)
             assert Promise.NONE_AFTER_A_STOP in promises(judge(await around.history()))
         finally:
             around.crew.processes["consumer-1"].resume()
@@ -302,7 +303,7 @@ async def test_no_lock_between_a_reply_and_an_enroll(open_world: OpenWorld, soun
         if sound:
             assert await around.verdict() == []
             return
-        await around.until(lambda: bool(around.told(SEND)))
+        await around.until(lambda: bool(around.told(SEND)), WITHIN)
         assert Promise.NONE_AFTER_A_STOP in promises(judge(await around.history()))
 
 
@@ -396,7 +397,7 @@ async def test_a_watermark_from_known_partitions_only(open_world: OpenWorld) -> 
             await replies.send("message.received", "reply", {**who, "contactId": ANA}, partition=2)
             await replies.flush()
         around.writer.acknowledged |= replies.acknowledged
-        await around.until(lambda: bool(around.told(SEND)))
+        await around.until(lambda: bool(around.told(SEND)), WITHIN)
         assert Promise.NONE_AFTER_A_STOP in promises(judge(await around.history()))
 
 
@@ -417,7 +418,7 @@ async def test_a_zone_computed_in_server_time(open_world: OpenWorld, sound: bool
     async with open_world(edits=[] if sound else [SERVER_TIME], cadences=plan) as around:
         for zone in ZONES:
             await around.publish("contact.created", ACME, [zone], phone=PHONE, timeZone=zone)
-        await around.until(lambda: len(around.told(STARTED)) == len(ZONES) * len(plan))
+        await around.until(lambda: len(around.told(STARTED)) == len(ZONES) * len(plan), WITHIN)
         found = promises(judge(await around.history()))
         assert found == set() if sound else found == {Promise.DUE_TIMES}
 
