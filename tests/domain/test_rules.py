@@ -79,5 +79,5 @@ def test_erasing_forgets_what_is_not_newer_and_keeps_the_opt_out() -> None:
 def test_an_older_message_does_not_change_the_newest_conversation() -> None:
     contact = Contact("acme", "ana").messaged(ago(1), inbound=False, conversation_id="new")
     contact = contact.messaged(ago(9), inbound=True, conversation_id="old")
-    assert contact.last_conversation_id == "new"
+    assert contact.last_conversation.value == "new"
     assert (contact.last_message_at, contact.last_inbound_at) == (ago(1), ago(9))

@@ -274,7 +274,14 @@ async def test_a_worker_that_ignores_the_watermark(open_world: OpenWorld) -> Non
 
 # No lock on the contact between a reply and an enroll
 
-NO_LOCK_ON_CONTACT = Edit("storage/contacts.py", "        FOR NO KEY UPDATE OF contact\n", "")
+NO_LOCK_ON_CONTACT = (
+    Edit("storage/contacts.py", "        FOR NO KEY UPDATE OF contact\n", ""),
+    Edit(
+        "storage/contacts.py",
+        "    company_ids, contact_ids = _columns(mentions)\n",
+        "    return await lock_or_add(connection, mentions)\n",
+    ),
+)
 HOLD_ENROLL = Edit(
     "handlers/triggers.py",
     "    return await enroll_locked(unit, requests, locked, policy)\n",
@@ -290,7 +297,7 @@ HOLD_ENROLL = Edit(
 @sound_and_not
 async def test_no_lock_between_a_reply_and_an_enroll(open_world: OpenWorld, sound: bool) -> None:
     plan = [ENROLLED_FOR_A_DAY, cadence(ACME, "upsell", "purchase.completed", 2)]
-    async with open_world(edits=[HOLD_ENROLL, *([] if sound else [NO_LOCK_ON_CONTACT])], cadences=plan) as around:
+    async with open_world(edits=[HOLD_ENROLL, *([] if sound else NO_LOCK_ON_CONTACT)], cadences=plan) as around:
         stage = stage_of(around)
         await create(around, ANA)
         await started(around, ANA)

@@ -136,6 +136,28 @@ async def test_reentry_counts_from_the_newest_passage(stage: Stage) -> None:
     assert await stage.enroll(cadence, "ana") == Refused(Refusal.REENTRY)
 
 
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+async def test_of_two_passages_that_started_at_once_the_last_is_the_one_that_ended_last(
+    stage: Stage, order: str
+) -> None:
+    rule = Reentry(ReentryRule.AFTER, Wait(exact=timedelta(hours=1)))
+    cadence = await stage.publish(definition(trigger="api", reentry=rule, waits=[Wait()]))
+    await stage.hears("contact.created", contactId="ana", phone="+5511999990000")
+    for _ in range(2):
+        await stage.enroll(cadence, "ana", triggered_at=await stage.now() + timedelta(hours=2))
+        await stage.run_due()
+    assert await stage.statuses() == ["completed", "completed"]
+    await stage.pool.execute(
+        f"""
+        UPDATE cadence_enrollments SET started_at = now() - '3d'::interval, ended_at = now() - place * '1d'::interval
+        FROM (SELECT enrollment_id, row_number() OVER (ORDER BY started_at {order}) - 1 AS place
+            FROM cadence_enrollments) AS placed
+        WHERE cadence_enrollments.enrollment_id = placed.enrollment_id
+        """  # noqa: S608  # of the two above
+    )
+    assert await stage.enroll(cadence, "ana") == Refused(Refusal.REENTRY)
+
+
 async def test_an_opted_out_contact_is_refused_until_it_resumes(stage: Stage) -> None:
     await stage.publish(definition(trigger="purchase.completed"))
     await stage.hears("contact.preferences.changed", contactId="ana", marketing="stop")

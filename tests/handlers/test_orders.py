@@ -1,8 +1,10 @@
 """The order in which topics are read is nobody's promise: what happened last counts, whatever is read last."""
 
 from datetime import timedelta
+from typing import Any
 
 from cadence_engine.domain.cadence import Wait
+from cadence_engine.domain.enroll import Enrolled, Refusal, Refused
 from tests.handlers.conftest import Stage, definition
 
 DAY = [Wait(days=1)]
@@ -79,7 +81,57 @@ async def test_of_two_messages_in_a_page_the_newest_counts_for_the_conversation(
     assert await stage.pool.fetchval("SELECT last_message_at FROM conversations") == times[0]
 
 
+async def test_who_bought_since_a_deletion_is_there_though_it_is_read_last(stage: Stage) -> None:
+    cadence = await stage.publish(definition(trigger="api", waits=DAY))
+    now = await stage.now()
+    await stage.hears("contact.created", at=now - timedelta(minutes=9), contactId="ana", phone=PHONE)
+    await stage.hears("purchase.completed", at=now - timedelta(minutes=1), contactId="ana", purchaseId="p")
+    assert isinstance(await stage.enroll(cadence, "ana"), Enrolled)
+    await stage.hears("contact.deleted", at=now - timedelta(minutes=5), contactId="ana")
+    assert await stage.statuses() == ["active"]
+    assert await _contact(stage, "phone, erased") == (None, False)
+    await stage.hears("contact.deleted", at=now, contactId="ana")
+    assert await stage.statuses() == ["cancelled"]
+    assert await _contact(stage, "phone, erased") == (None, True)
+
+
+async def test_a_purchase_from_before_a_deletion_does_not_bring_its_contact_back(stage: Stage) -> None:
+    cadence = await stage.publish(definition(trigger="api", waits=DAY))
+    now = await stage.now()
+    await stage.hears("contact.deleted", at=now - timedelta(minutes=1), contactId="ana")
+    await stage.hears("purchase.completed", at=now - timedelta(minutes=2), contactId="ana", purchaseId="p")
+    assert await stage.enroll(cadence, "ana") == Refused(Refusal.CONTACT_ERASED)
+    assert await _contact(stage, "erased") == (True,)
+
+
+async def test_of_purchases_in_a_page_the_newest_tells_whether_its_contact_is_there(stage: Stage) -> None:
+    now = await stage.now()
+    times = [now - timedelta(minutes=minutes) for minutes in (5, 1, 9)]
+    await stage.receive(
+        *(stage.event("purchase.completed", at=at, contactId="ana", purchaseId=str(at)) for at in times)
+    )
+    await stage.hears("contact.deleted", at=now - timedelta(minutes=3), contactId="ana")
+    assert await _contact(stage, "mentioned_at, erased") == (times[1], False)
+
+
+async def test_a_conversation_goes_with_a_deletion_though_a_later_message_named_none(stage: Stage) -> None:
+    await stage.publish(definition(waits=[Wait()]))
+    now = await stage.now()
+    await stage.hears("message.received", at=now - timedelta(minutes=9), contactId="ana", conversationId="c1")
+    await stage.hears("message.received", at=now - timedelta(minutes=1), contactId="ana")
+    await stage.hears("contact.deleted", at=now - timedelta(minutes=5), contactId="ana")
+    assert await _contact(stage, "last_conversation_id, erased") == (None, False)
+    await stage.hears("message.received", at=now - timedelta(minutes=3), contactId="ana", conversationId="c2")
+    assert await _contact(stage, "last_conversation_id, last_message_at") == ("c2", now - timedelta(minutes=1))
+
+
 async def _lead(stage: Stage) -> tuple[str | None, str | None]:
     row = await stage.pool.fetchrow("SELECT board_id, contact_id FROM leads WHERE lead_id = 'l'")
     assert row is not None
     return row["board_id"], row["contact_id"]
+
+
+async def _contact(stage: Stage, columns: str) -> tuple[Any, ...]:
+    row = await stage.pool.fetchrow(f"SELECT {columns} FROM contacts")  # noqa: S608  # of the tests above
+    assert row is not None
+    return tuple(row)

@@ -34,14 +34,19 @@ class Contact:
     opted_out: Known[bool] = Known(False)
     last_message_at: datetime | None = None
     last_inbound_at: datetime | None = None
-    last_conversation_id: str | None = None
+    last_conversation: Known[str | None] = UNTOLD
+    mentioned_at: datetime | None = None
     erased_at: datetime | None = None
-    erased: bool = False
     revision: int = 0
 
     @property
     def key(self) -> ContactKey:
         return self.company_id, self.contact_id
+
+    @property
+    def erased(self) -> bool:
+        """Deleted, and named by no record since; a preference names nobody."""
+        return self.erased_at is not None and (self.mentioned_at is None or self.forgets(self.mentioned_at))
 
     def forgets(self, at: datetime) -> bool:
         """Whether a record of that time is not newer than the contact's deletion."""
@@ -51,30 +56,25 @@ class Contact:
         """With what a record of `at` says, where it is not older than what is known."""
         return replace(
             self,
-            erased=False,
+            mentioned_at=newest(self.mentioned_at, at),
             name=_told(self.name, change.name, at),
             phone=_told(self.phone, change.phone, at),
             locale=_told(self.locale, change.locale, at),
             time_zone=_told(self.time_zone, change.time_zone, at),
         )
 
-    def mentioned(self, at: datetime) -> "Contact":
-        """After a record of `at` that names the contact and tells nothing about it: a stub, where it was erased."""
-        return self if not self.erased or self.forgets(at) else replace(self, erased=False)
-
     def tagged(self, at: datetime) -> "Contact":
         """After its owner said at `at` which tags it has."""
-        return replace(self, erased=False, tags_at=at)
+        return replace(self, tags_at=at, mentioned_at=newest(self.mentioned_at, at))
 
     def messaged(self, at: datetime, *, inbound: bool, conversation_id: str | None) -> "Contact":
         """After a message of `at`, either way."""
-        newer = self.last_message_at is None or at >= self.last_message_at
         return replace(
             self,
-            erased=False,
+            mentioned_at=newest(self.mentioned_at, at),
             last_message_at=newest(self.last_message_at, at),
             last_inbound_at=newest(self.last_inbound_at, at) if inbound else self.last_inbound_at,
-            last_conversation_id=(conversation_id if newer else None) or self.last_conversation_id or conversation_id,
+            last_conversation=_told(self.last_conversation, ... if conversation_id is None else conversation_id, at),
         )
 
     def prefers(self, *, stop: bool, at: datetime) -> "Contact":
@@ -83,9 +83,7 @@ class Contact:
 
     def erase(self, at: datetime) -> "Contact":
         """Without anything told up to `at`. The opt-out stays: forgetting it could only send more."""
-        erased_at = newest(self.erased_at, at)
-        last_message_at = _since(self.last_message_at, at)
-        kept = Contact(
+        return Contact(
             company_id=self.company_id,
             contact_id=self.contact_id,
             name=self.name.since(at, None),
@@ -94,14 +92,13 @@ class Contact:
             time_zone=self.time_zone.since(at, None),
             tags_at=_since(self.tags_at, at),
             opted_out=self.opted_out,
-            last_message_at=last_message_at,
+            last_message_at=_since(self.last_message_at, at),
             last_inbound_at=_since(self.last_inbound_at, at),
-            last_conversation_id=self.last_conversation_id if last_message_at else None,
-            erased_at=erased_at,
+            last_conversation=self.last_conversation.since(at, None),
+            mentioned_at=_since(self.mentioned_at, at),
+            erased_at=newest(self.erased_at, at),
             revision=self.revision,
         )
-        facts = (kept.name.at, kept.phone.at, kept.locale.at, kept.time_zone.at, kept.tags_at, kept.last_message_at)
-        return replace(kept, erased=not any(facts))
 
 
 def _told(known: Known[str | None], value: str | None | EllipsisType, at: datetime) -> Known[str | None]:

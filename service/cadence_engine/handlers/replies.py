@@ -45,7 +45,7 @@ async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageRecei
     await contacts.save(unit.connection, changed)
     await conversations.touch(unit.connection, seen)
     await _cancel_replied(unit, inbound)
-    newly_reachable = [c.key for c in changed if c.last_conversation_id != locked[c.key].last_conversation_id]
+    newly_reachable = [c.key for c in changed if c.last_conversation.value != locked[c.key].last_conversation.value]
     await unpark(unit, newly_reachable)
 
 

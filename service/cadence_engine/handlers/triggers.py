@@ -49,13 +49,11 @@ async def enroll_triggered(
 
 async def lock_mentioned(unit: UnitOfWork, triggerings: Sequence[Triggering]) -> dict[ContactKey, Contact]:
     """The contacts that events name, locked; an unknown one, or one that was deleted before, is a stub from now on."""
-    locked = await contacts.lock_or_add(unit.connection, {(each.company_id, each.contact_id) for each in triggerings})
-    known = dict(locked)
+    mentions: dict[ContactKey, datetime] = {}
     for each in triggerings:
         key = (each.company_id, each.contact_id)
-        known[key] = known[key].mentioned(each.at)
-    await contacts.save(unit.connection, [contact for key, contact in known.items() if contact is not locked[key]])
-    return known
+        mentions[key] = max(mentions.get(key, each.at), each.at)
+    return await contacts.lock_mentioned(unit.connection, mentions)
 
 
 async def _waiting(

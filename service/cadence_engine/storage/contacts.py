@@ -1,6 +1,7 @@
 """Contacts: the lock that serialises everything about a person, and what is known of them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import asyncpg
 
@@ -45,6 +46,29 @@ async def lock_or_add(connection: Connection, keys: Collection[ContactKey]) -> d
     return await lock(connection, keys)
 
 
+async def lock_mentioned(connection: Connection, mentions: Mapping[ContactKey, datetime]) -> dict[ContactKey, Contact]:
+    """The same, of contacts that records name and tell nothing about; the time of the newest such record is noted."""
+    if not mentions:
+        return {}
+    company_ids, contact_ids = _columns(mentions)
+    await companies.ensure(connection, company_ids)
+    # An update locks as `lock` does, and in its order. The revision stays: no step is decided on a mention.
+    rows = await connection.fetch(
+        """
+        INSERT INTO contacts (company_id, contact_id, mentioned_at)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS named (company_id, contact_id, at)
+        ORDER BY company_id, contact_id
+        ON CONFLICT (company_id, contact_id) DO UPDATE
+            SET mentioned_at = greatest(contacts.mentioned_at, excluded.mentioned_at)
+        RETURNING *
+        """,
+        company_ids,
+        contact_ids,
+        [mentions[key] for key in zip(company_ids, contact_ids, strict=True)],
+    )
+    return {(row["company_id"], row["contact_id"]): _contact(row) for row in rows}
+
+
 async def save(connection: Connection, contacts: Sequence[Contact]) -> None:
     """Write changed contacts in one statement; each must be locked."""
     if not contacts:
@@ -56,14 +80,17 @@ async def save(connection: Connection, contacts: Sequence[Contact]) -> None:
             locale = new.locale, locale_at = new.locale_at, time_zone = new.time_zone, time_zone_at = new.time_zone_at,
             tags_at = new.tags_at, opted_out = new.opted_out, opted_out_at = new.opted_out_at,
             last_message_at = new.last_message_at, last_inbound_at = new.last_inbound_at,
-            last_conversation_id = new.last_conversation_id, erased_at = new.erased_at, erased = new.erased,
+            last_conversation_id = new.last_conversation_id, last_conversation_at = new.last_conversation_at,
+            mentioned_at = new.mentioned_at, erased_at = new.erased_at,
             revision = contacts.revision + 1
         FROM unnest(
             $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[],
             $8::timestamptz[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bool[], $13::timestamptz[],
-            $14::timestamptz[], $15::timestamptz[], $16::text[], $17::timestamptz[], $18::bool[]
+            $14::timestamptz[], $15::timestamptz[], $16::text[], $17::timestamptz[], $18::timestamptz[],
+            $19::timestamptz[]
         ) AS new (company_id, contact_id, name, name_at, phone, phone_at, locale, locale_at, time_zone, time_zone_at,
-            tags_at, opted_out, opted_out_at, last_message_at, last_inbound_at, last_conversation_id, erased_at, erased)
+            tags_at, opted_out, opted_out_at, last_message_at, last_inbound_at,
+            last_conversation_id, last_conversation_at, mentioned_at, erased_at)
         WHERE contacts.company_id = new.company_id AND contacts.contact_id = new.contact_id
         """,
         *zip(*map(_values, contacts), strict=True),
@@ -141,9 +168,10 @@ def _values(contact: Contact) -> tuple[object, ...]:
         contact.opted_out.at,
         contact.last_message_at,
         contact.last_inbound_at,
-        contact.last_conversation_id,
+        contact.last_conversation.value,
+        contact.last_conversation.at,
+        contact.mentioned_at,
         contact.erased_at,
-        contact.erased,
     )
 
 
@@ -159,8 +187,8 @@ def _contact(row: asyncpg.Record) -> Contact:
         opted_out=Known(row["opted_out"], row["opted_out_at"]),
         last_message_at=row["last_message_at"],
         last_inbound_at=row["last_inbound_at"],
-        last_conversation_id=row["last_conversation_id"],
+        last_conversation=Known(row["last_conversation_id"], row["last_conversation_at"]),
+        mentioned_at=row["mentioned_at"],
         erased_at=row["erased_at"],
-        erased=row["erased"],
         revision=row["revision"],
     )

@@ -79,7 +79,7 @@ def contacts(engine: Rows, book: Book) -> None:
         known = (contact.name.value, contact.phone.value, contact.time_zone.value, contact.opted_out.value)
         assert known == (person.field("name"), person.field("phone"), person.field("time_zone"), person.opted_out)
         assert (contact.last_message_at, contact.last_inbound_at) == (person.last_message_at, person.last_inbound_at)
-        assert (contact.last_conversation_id, contact.erased) == (person.conversation, person.erased)
+        assert (contact.last_conversation.value, contact.erased) == (person.conversation, person.erased)
         assert contact.erased_at == person.deleted_at
         assert not any(secret in repr(contact) for secret in person.forgotten)
 

@@ -1,6 +1,7 @@
 """Pages of records, applied to the engine as its handlers apply them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from cadence_engine.domain.enroll import EnrollRequest, Outcome
 from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.domain.erase import is_forgotten
 from cadence_engine.domain.events import Cause
+from cadence_engine.domain.known import newest
 from cadence_engine.domain.triggers import matches
 from tests.domain.histories.drawn import CREATED, PURCHASED, Record
 from tests.domain.histories.engine import Engine
@@ -34,8 +36,7 @@ class Consumer(Engine):
             case "contacts":
                 return self._project(page, ids)
             case "purchases":
-                for record in page:
-                    self.put(self.contacts[record.contact].mentioned(record.at))
+                self._note_mentions(page)
                 return self._enroll_on(page, PURCHASED, ids)
             case "messages":
                 self._note_messages(page)
@@ -74,6 +75,12 @@ class Consumer(Engine):
             if self.active(cadence_id) and matches(cadence.current.definition.trigger, event, _context(record)):
                 yield record, cadence.current
 
+    def _note_mentions(self, page: Sequence[Record]) -> None:
+        for record in page:
+            contact = self.contacts[record.contact]
+            mentioned_at = newest(contact.mentioned_at, record.at)
+            self.contacts[record.contact] = replace(contact, mentioned_at=mentioned_at)
+
     def _note_messages(self, page: Sequence[Record]) -> None:
         before = dict(self.contacts)
         counted = [record for record in page if not self.contacts[record.contact].forgets(record.at)]
@@ -85,7 +92,7 @@ class Consumer(Engine):
         for enrollment in self.live_of(record.contact for record in inbound):
             self._cancel_replied(enrollment, (r for r in inbound if r.contact == enrollment.contact_id))
         now = self.contacts
-        self.unpark({c for c in now if now[c].last_conversation_id != before[c].last_conversation_id})
+        self.unpark({c for c in now if now[c].last_conversation.value != before[c].last_conversation.value})
 
     def _cancel_replied(self, enrollment: Enrollment, inbound: Iterable[Record]) -> None:
         definition = self.version(enrollment).definition

@@ -44,7 +44,6 @@ class History(RuleBasedStateMachine):
         self.pending: dict[Stream, list[Record]] = {stream: [] for stream in STREAMS}
         self.stalled: set[Stream] = set()
         self.applied: list[Record] = []
-        self.talks: dict[str, str | None] = {}
         self.reader = checks.LogReader()
 
     @initialize(
@@ -125,9 +124,8 @@ class History(RuleBasedStateMachine):
 
     @rule(contact=contacts, inbound=some.booleans(), conversation=some.sampled_from([None, "a", "b"]))
     def message(self, contact: str, inbound: bool, conversation: str | None) -> None:
-        # One without a conversation keeps the one before, even one that a deletion, read late, should take: not drawn.
-        self.talks[contact] = f"{contact}-{conversation}" if conversation else self.talks.get(contact)
-        record_id, conversation = f"r{next(self.serial)}", self.talks[contact]
+        conversation = conversation and f"{contact}-{conversation}"
+        record_id = f"r{next(self.serial)}"
         self._happens(Record(record_id, "messages", contact, self.book.now, inbound=inbound, conversation=conversation))
 
     @rule(contact=contacts, what=some.sampled_from(["stop", "resume", "resume", "deletion"]))
@@ -291,11 +289,7 @@ class History(RuleBasedStateMachine):
     def _tells_facts_alone(self, record: Record) -> bool:
         """It starts nothing, and no other of its instant says otherwise."""
         same = [r for r in self.applied if (r.stream, r.contact, r.at) == (record.stream, record.contact, record.at)]
-        if record.created or record.stream == "purchases" or same != [record]:
-            return False
-        if record.stream == "deletions":
-            return not self.book.people[record.contact].mentioned
-        return bool(record.fields) or record.stream != "contacts"
+        return not record.created and record.stream != "purchases" and same == [record]
 
     def _id(self) -> UUID:
         return UUID(int=next(self.serial) << 64)

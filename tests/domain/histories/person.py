@@ -12,7 +12,6 @@ class Person:
     def __init__(self) -> None:
         self._applied: list[Record] = []
         self._wishes: list[Record] = []
-        self.mentioned = False
         self.deleted_at: datetime | None = None
 
     def forgets(self, at: datetime) -> bool:
@@ -25,15 +24,10 @@ class Person:
             return True
         if record.stream == "deletions":
             self.deleted_at = max(filter(None, (self.deleted_at, record.at)))
-            self.mentioned = (
-                False  # who is only named, with nothing told, does not outlive a deletion that is read later
-            )
             return True
         if self.forgets(record.at):
             return False
-        self.mentioned = True
-        if record.stream != "purchases":
-            self._applied.append(record)
+        self._applied.append(record)
         return True
 
     @property
@@ -49,8 +43,7 @@ class Person:
     @property
     def erased(self) -> bool:
         """Deleted, and nothing is known of the person since: neither a fact nor a message nor that it is there."""
-        facts = (record for record in self._kept if record.fields or record.stream == "messages")
-        return self.deleted_at is not None and not self.mentioned and not any(facts)
+        return self.deleted_at is not None and not any(self._kept)
 
     def field(self, name: str) -> str | None:
         """The newest word on `name`, `phone` or `time_zone`."""

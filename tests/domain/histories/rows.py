@@ -112,7 +112,7 @@ class Rows:
             name=contact.name.value,
             phone=contact.phone.value,
             time_zone=contact.time_zone.value,
-            conversation_id=contact.last_conversation_id,
+            conversation_id=contact.last_conversation.value,
             company_id=COMPANY,
             company_time_zone=company.time_zone.value,
             revisions=f"{contact.revision}.{company.revision}",

@@ -74,7 +74,7 @@ async def last_passages(connection: Connection, passages: Collection[PassageKey]
             SELECT started_at, ended_at FROM cadence_enrollments e
             WHERE e.company_id = wanted.company_id AND e.contact_id = wanted.contact_id
                 AND e.cadence_id = wanted.cadence_id AND e.status IN ('completed', 'cancelled')
-            ORDER BY started_at DESC LIMIT 1
+            ORDER BY started_at DESC, ended_at DESC LIMIT 1
         ) AS last
         """,
         *zip(*passages, strict=True),

@@ -49,11 +49,14 @@ CREATE TABLE contacts (
     last_message_at       timestamptz,                   -- either direction
     last_inbound_at       timestamptz,
     last_conversation_id  text,
+    last_conversation_at  timestamptz,
+    mentioned_at          timestamptz,                   -- of the newest record of it but preference, deletion
     erased_at             timestamptz,                   -- the newest deletion: records not newer are dropped
-    erased                boolean NOT NULL DEFAULT false,  -- nothing newer than erased_at is known
+    erased                boolean NOT NULL               -- deleted, and nothing newer is known
+        GENERATED ALWAYS AS (coalesce(mentioned_at <= erased_at, erased_at IS NOT NULL)) STORED,
     revision              bigint NOT NULL DEFAULT 0,     -- moves with every change: parked enrollments compare it
     PRIMARY KEY (company_id, contact_id),
-    CHECK (NOT erased OR (erased_at IS NOT NULL AND name IS NULL AND phone IS NULL))
+    CHECK (NOT erased OR coalesce(name, phone, locale, time_zone, last_conversation_id) IS NULL)
 );
 CREATE INDEX contacts_by_silence ON contacts (company_id, last_message_at, contact_id)
     WHERE last_message_at IS NOT NULL;
