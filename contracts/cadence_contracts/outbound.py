@@ -109,7 +109,7 @@ class EnrollmentStarted(EnrollmentEvent):
 
 
 class StepExecuted(EnrollmentEvent):
-    """A step ran: its send is on `whatsapp.outbound`, with the same revision."""
+    """A step ran: its send is on `whatsapp.outbound`, or a `cadence.step.skipped` of this revision says why not."""
 
     event_type = topics.STEP_EXECUTED
 
@@ -121,7 +121,11 @@ class StepExecuted(EnrollmentEvent):
 
 
 class StepSkipped(EnrollmentEvent):
-    """A step did not run, and will not."""
+    """A step is not sent, and will not be.
+
+    `erased`: its contact was deleted before its send was published. It stands in the place of that send, with its
+    event id and with its revision, which is that of the step's `cadence.step.executed` too.
+    """
 
     event_type = topics.STEP_SKIPPED
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -377,6 +378,27 @@ def test_what_may_rightly_keep_a_trigger_from_starting_is_no_violation() -> None
     assert judge(story.history()) == []
 
 
+def test_a_send_that_its_contacts_deletion_overtook_is_told_as_skipped_in_its_place() -> None:
+    story = kept()
+    story.hears("contact.deleted", 20, "ana")
+    _erase(story)
+    assert judge(story.history()) == []
+
+
+@pytest.mark.parametrize("wrong", [{"event_id": "another"}, {"revision": 4}, {"step_index": 0}])
+def test_a_skipped_step_that_says_not_which_send_it_was_excuses_none(wrong: dict[str, Any]) -> None:
+    story = kept()
+    story.hears("contact.deleted", 20, "ana")
+    _erase(story, **wrong)
+    assert {violation.promise for violation in judge(story.history())} == {Promise.CONSISTENT}
+
+
+def test_nothing_is_erased_of_whom_nobody_deleted() -> None:
+    story = kept()
+    _erase(story)
+    assert {violation.promise for violation in judge(story.history())} == {Promise.CONSISTENT}
+
+
 def test_who_wants_messages_again_in_the_millisecond_of_the_opt_out_gets_them() -> None:
     story = kept()
     story.hears("contact.preferences.changed", 0, "ana", marketing="stop")
@@ -407,3 +429,12 @@ def test_days_are_wall_clock_days(since: str, days: int, zone: str, due: str) ->
     reached = step.due(datetime.fromisoformat(since), zone)
     assert reached == datetime.fromisoformat(due) + timedelta(seconds=1)
     assert reached.tzinfo is UTC
+
+
+def _erase(story: Story, *, event_id: str | None = None, revision: int = 3, step_index: int = 1) -> None:
+    """Ana's last send, not published when she was deleted."""
+    (send,) = filter(is_(ANA, SEND, 1), story.outputs)
+    story.outputs.remove(send)
+    told = {"reason": "erased", "stepKey": "step-2", "stepIndex": step_index}
+    story.tells(ANA, "cadence.step.skipped", 3.3, revision, **told)
+    story.outputs.append(replace(story.outputs.pop(), id=event_id or send.id))

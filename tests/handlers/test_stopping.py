@@ -130,6 +130,8 @@ async def test_a_send_that_is_not_published_yet_becomes_a_skipped_step_and_keeps
     assert event_id == await stage.pool.fetchval(
         "SELECT event_id FROM cadence_events WHERE type = 'cadence.step.skipped'"
     )
+    (executed,) = await stage.log("cadence.step.executed")
+    assert (executed["sendId"], executed["stepKey"], executed["revision"]) == (str(event_id), "step-1", 2)
 
 
 async def test_what_is_newer_than_a_deletion_survives_it(stage: Stage) -> None:

@@ -84,12 +84,12 @@ def _sends(view: View, passage: Passage) -> Iterator[Violation]:
         elif wrong := _differences(send, event):
             yield _of(passage, Promise.CONSISTENT, f"send and execution differ in {', '.join(wrong)}", send, event)
     deleted = any(stop.kind == "contact_deleted" for stop in view.stops[passage.contact])
-    erased = {(record.data["stepIndex"], record.data["revision"]) for record in passage.erased if deleted}
+    erased = {(record.id, record.data["stepIndex"], record.data["revision"]) for record in passage.erased if deleted}
     for record in passage.erased:
         if not deleted:
             yield _of(passage, Promise.CONSISTENT, "its send was erased, though nobody deleted the contact", record)
     for send_id, event in executed.items():
-        if send_id not in sends and (event.data["stepIndex"], event.data["revision"]) not in erased:
+        if send_id not in sends and (send_id, event.data["stepIndex"], event.data["revision"]) not in erased:
             yield _of(passage, Promise.CONSISTENT, f"step {event.data['stepIndex']} was executed, not sent", event)
 
 
