@@ -84,7 +84,7 @@ class Kafka(Server):
         return self.address
 
     def listen_behind(self, proxy_port: int) -> int:
-        """From the next start on also listen on the port that is answered, and send whoever comes there to the proxy."""
+        """Listen also on the port that is answered, from the next start on; its clients are sent to the proxy."""
         self._behind = free_port(), proxy_port
         return self._behind[0]
 
