@@ -1,5 +1,6 @@
 """Triggers, the gate, and what late knowledge does."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -74,6 +75,23 @@ def test_erasing_forgets_what_is_not_newer_and_keeps_the_opt_out() -> None:
     revived = erased.told(ContactChange(name="Ana"), ago(1))
     assert not revived.erased
     assert revived.name.value == "Ana"
+
+
+@pytest.mark.parametrize(("mentioned", "erased"), [(4, False), (5, True), (6, True)])
+def test_who_is_named_since_a_deletion_is_there_whichever_is_read_first(mentioned: int, erased: bool) -> None:
+    contact = replace(Contact("acme", "ana"), mentioned_at=ago(mentioned)).erase(ago(5))
+    assert contact.erased is erased
+    assert contact == replace(Contact("acme", "ana").erase(ago(5)), mentioned_at=ago(mentioned))
+    assert contact == contact.erase(ago(5))
+
+
+def test_a_deletion_that_is_read_again_changes_nothing() -> None:
+    erased = Contact("acme", "ana", mentioned_at=ago(5)).erase(ago(5))
+    assert erased.erased
+    assert erased.erase(ago(5)) == erased
+    named_late = replace(erased, mentioned_at=ago(5))  # by a record that is not newer, and was read behind it
+    assert named_late.erased
+    assert named_late.erase(ago(5)) == named_late
 
 
 def test_an_older_message_does_not_change_the_newest_conversation() -> None:

@@ -95,7 +95,7 @@ class Contact:
             last_message_at=_since(self.last_message_at, at),
             last_inbound_at=_since(self.last_inbound_at, at),
             last_conversation=self.last_conversation.since(at, None),
-            mentioned_at=_since(self.mentioned_at, at),
+            mentioned_at=self.mentioned_at,
             erased_at=newest(self.erased_at, at),
             revision=self.revision,
         )
