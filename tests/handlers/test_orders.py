@@ -81,6 +81,19 @@ async def test_of_two_messages_in_a_page_the_newest_counts_for_the_conversation(
     assert await stage.pool.fetchval("SELECT last_message_at FROM conversations") == times[0]
 
 
+async def test_a_trigger_read_before_the_older_reply_that_makes_room_for_it_is_lost_until_it_comes_anew(
+    stage: Stage,
+) -> None:
+    await stage.publish(definition(trigger="purchase.completed", waits=DAY))
+    now = await stage.now()
+    await stage.hears("purchase.completed", at=now - timedelta(minutes=9), contactId="ana", purchaseId="p1")
+    await stage.hears("purchase.completed", at=now - timedelta(minutes=1), contactId="ana", purchaseId="p2")
+    await stage.hears("message.received", at=now - timedelta(minutes=5), contactId="ana")
+    assert await stage.statuses() == ["cancelled"]
+    await stage.hears("purchase.completed", at=now, contactId="ana", purchaseId="p2")
+    assert await stage.statuses() == ["cancelled", "active"]
+
+
 async def test_who_bought_since_a_deletion_is_there_though_it_is_read_last(stage: Stage) -> None:
     cadence = await stage.publish(definition(trigger="api", waits=DAY))
     now = await stage.now()
