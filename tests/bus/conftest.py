@@ -30,7 +30,7 @@ from cadence_engine.storage.database import UnitOfWork
 
 T = TypeVar("T")
 PARTITIONS = 2
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 async def eventually(look: Callable[[], Awaitable[T]], until: Callable[[T], object]) -> T:
