@@ -33,6 +33,18 @@ def test_waits_in_new_york(start: str, wait: Wait, due: str, why: str) -> None:
     assert schedule.after(utc(start), wait, NEW_YORK) == utc(due), why
 
 
+@pytest.mark.parametrize(
+    ("start", "days", "due", "why"),
+    [
+        ("2026-10-02T15:45", 1, "2026-10-03T15:45", "02:15 does not exist on 4 October: it moves to 02:45"),
+        ("2026-10-02T15:45", 2, "2026-10-04T15:15", "the day after it is 02:15 again"),
+        ("2026-04-04T01:00", 1, "2026-04-05T01:30", "12:00 stays 12:00 when the clocks go back"),
+    ],
+)
+def test_half_an_hour_on_lord_howe(start: str, days: int, due: str, why: str) -> None:
+    assert schedule.after(utc(start), Wait(days=days), "Australia/Lord_Howe") == utc(due), why
+
+
 def test_the_zone_decides_and_not_the_server() -> None:
     start = utc("2026-03-07T14:00")
     assert schedule.after(start, Wait(days=1), "Asia/Tokyo") == utc("2026-03-08T14:00")
