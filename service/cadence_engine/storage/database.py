@@ -24,6 +24,7 @@ SESSION = {
     "timezone": "UTC",
 }
 TRANSACTION_TIMEOUT_SINCE = 17
+CONNECT_WITHIN = 10.0  # seconds; a server that is cut off would otherwise be waited for as long as a page may take
 
 
 class UnitOfWork:
@@ -60,6 +61,7 @@ async def connect(database_url: str, *, process: str, size: int) -> Pool:
         max_size=size,
         server_settings={**await _session(database_url), "application_name": f"cadence-engine {process}"},
         init=_prepare_connection,
+        timeout=CONNECT_WITHIN,
         command_timeout=30,
         max_inactive_connection_lifetime=60,
     )
@@ -67,7 +69,7 @@ async def connect(database_url: str, *, process: str, size: int) -> Pool:
 
 async def _session(database_url: str) -> dict[str, str]:
     """What every connection starts with. Not by SET: a pool resets that whenever a connection is given back."""
-    connection = await asyncpg.connect(database_url)
+    connection = await asyncpg.connect(database_url, timeout=CONNECT_WITHIN)
     try:
         has_transaction_timeout = connection.get_server_version().major >= TRANSACTION_TIMEOUT_SINCE
     finally:
