@@ -19,6 +19,7 @@ from cadence_contracts.outbound import (
     EnrollmentStarted,
     StepExecuted,
 )
+from cadence_engine.devstack.errors import DevstackError
 from tests.journeys.conftest import ACME, PHONE, World, twice
 
 QUICK = """
@@ -150,17 +151,28 @@ async def test_a_flood_on_one_topic_does_not_hold_up_replies(world: World) -> No
 async def test_silent_contacts_are_won_back_once(world: World) -> None:
     """Silence cannot be waited for, so here the messages carry their producer's clock."""
     await world.producers_clock("message.received")
-    await world.apply(
-        QUICK.replace("{event: contact.created}", "{event: inactivity}").replace("onboarding", "win-back")
-    )
     await world.run("company", "set", "--company", ACME, "--inactive-days", "5", "--detector-hour", "0")
     six_days_ago = datetime.now(UTC) - timedelta(days=6)
     await world.publish(ana())
     await world.publish(MessageReceived(company_id=ACME, contact_id="ana", direction="outbound"), at=six_days_ago)
     await world.publish(MessageReceived(company_id=ACME, contact_id="bia"))
+    for contact_id in ("ana", "bia"):
+        while not await _has_a_message(world, contact_id):  # the day's one run begins as soon as there is a cadence
+            pass
+    await world.apply(
+        QUICK.replace("{event: contact.created}", "{event: inactivity}").replace("onboarding", "win-back")
+    )
     await world.until(lambda: "cadence.enrollment.completed" in world.kinds("ana"), within=60)
     started = world.of("ana")[0].event
     assert isinstance(started, EnrollmentStarted)
     assert started.trigger == "inactivity"
     assert world.kinds("bia") == []
     assert len(world.sends("ana")) == 3
+
+
+async def _has_a_message(world: World, contact_id: str) -> bool:
+    try:
+        shown = json.loads(await world.run("status", contact_id, "--company", ACME, "--json"))
+    except DevstackError:  # not known yet
+        return False
+    return shown["contact"]["last_message_at"] is not None
