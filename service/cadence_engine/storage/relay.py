@@ -55,9 +55,15 @@ class State(NamedTuple):
     last_digest: str
 
 
+# The leader's name ends with the id of its session, which the server ends as soon as the process is dead.
 TAKE_LEASE = """
-UPDATE relay_state SET leader = $1, lease_until = clock_timestamp() + $2 * interval '1 second'
-WHERE leader = $1 OR lease_until < clock_timestamp()
+UPDATE relay_state
+SET leader = $1 || '/' || pg_backend_pid(), lease_until = clock_timestamp() + $2 * interval '1 second'
+WHERE starts_with(leader, $1 || '/') OR lease_until < clock_timestamp()
+   OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid::text = split_part(leader, '/', -1))
+"""
+RELEASE_LEASE = """
+UPDATE relay_state SET leader = NULL, lease_until = '-infinity' WHERE starts_with(leader, $1 || '/')
 """
 # Ids order the batches, not their commits: a batch that commits late is found by a later call, with a smaller id.
 LOCK_UNPUBLISHED = """
@@ -89,21 +95,32 @@ SELECT topic, partition, record_offset, record_timestamp, key, value, header_nam
 FROM unnest($1::text[], $2::int[], $3::bigint[]) AS wanted (topic, partition, record_offset)
 JOIN dead_letters USING (topic, partition, record_offset)
 """
+UNPUBLISHED_EVENTS = """
+SELECT count(*) FROM event_batches JOIN cadence_events AS event USING (logged_at, batch_id)
+WHERE published_at IS NULL AND event.event_id = ANY($1::uuid[])
+"""
+UNPUBLISHED_LETTERS = """
+SELECT count(*) FROM event_batches JOIN cadence_events AS event USING (logged_at, batch_id)
+JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS wanted (topic, partition, record_offset)
+    ON (data->>'topic', (data->>'partition')::int, (data->>'offset')::bigint) = (topic, partition, record_offset)
+WHERE published_at IS NULL AND event.type = 'cadence.dead-letter'
+"""
 ADVANCE = """
 UPDATE relay_state SET last_mark = $1, last_digest = $2 WHERE last_mark = $1 - 1
 """
 
 
 async def take_lease(connection: Connection, leader: str, seconds: float) -> bool:
-    """Become or stay the leader by the database's clock; False while somebody else is."""
+    """Become or stay the leader; False while somebody else is connected whose lease the database's clock still grants.
+
+    Without the lease's end a leader that froze, or whose host is gone, would lead for ever.
+    """
     return await connection.execute(TAKE_LEASE, leader, seconds) == "UPDATE 1"
 
 
 async def release_lease(connection: Connection, leader: str) -> None:
     """Let the next in line take over at once; nothing happens where somebody else leads."""
-    await connection.execute(
-        "UPDATE relay_state SET leader = NULL, lease_until = '-infinity' WHERE leader = $1", leader
-    )
+    await connection.execute(RELEASE_LEASE, leader)
 
 
 async def current_leader(connection: Connection) -> str | None:
@@ -143,6 +160,16 @@ async def events_of(connection: Connection, batches: Sequence[tuple[int, datetim
     """All events of the batches, each an id and its time, in the log's order."""
     rows = await connection.fetch(EVENTS_OF, [at for _, at in batches], [batch_id for batch_id, _ in batches])
     return [LoggedEvent(*row) for row in rows]
+
+
+async def unpublished_among(connection: Connection, event_ids: Collection[UUID]) -> int:
+    """How many of these events are in unpublished batches."""
+    return int(await connection.fetchval(UNPUBLISHED_EVENTS, list(event_ids)))
+
+
+async def unpublished_letters_among(connection: Connection, letters: Collection[LetterId]) -> int:
+    """How many of these dead letters the events of unpublished batches refer to."""
+    return int(await connection.fetchval(UNPUBLISHED_LETTERS, *_columns(list(letters))))
 
 
 async def letter_bytes(connection: Connection, ids: Sequence[LetterId]) -> dict[LetterId, int]:

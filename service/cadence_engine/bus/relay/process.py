@@ -16,6 +16,7 @@ from cadence_engine.bus import topics
 from cadence_engine.bus.relay import kafka
 from cadence_engine.bus.relay.errors import HistoryMismatch
 from cadence_engine.bus.relay.mark import UnreadableMark
+from cadence_engine.bus.relay.orphans import end_orphans
 from cadence_engine.bus.relay.pace import PUBLISH_WITHIN, Pace, idle_seconds
 from cadence_engine.bus.relay.points import OnPoint, Point, pass_by
 from cadence_engine.bus.relay.publisher import publisher
@@ -166,6 +167,7 @@ class Relay:
                 except UnreadableMark as unreadable:
                     raise HistoryMismatch(str(unreadable)) from unreadable
                 mark = await settle(connection, committed)
+                await end_orphans(connection, producer, self._settings)
                 await self._on_point(Point.MARK_SETTLED)
                 log.info("relay_leading", mark=mark.number)
                 self._readiness.clear(PART)

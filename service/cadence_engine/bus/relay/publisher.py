@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import OffsetAndMetadata
@@ -64,6 +64,20 @@ class Publisher:
             await self._producer.begin_transaction()
             await self._commit_mark(mark)
             await self._producer.commit_transaction()
+
+    async def end_open(self, partitions: Iterable[TopicPartition], *, commit: bool) -> None:
+        """Have a marker written in these partitions, which ends everything of ours that is open there."""
+        async with asyncio.timeout(PUBLISH_WITHIN):
+            await self._producer.begin_transaction()
+            for partition in partitions:
+                # A transaction without records: the client has no public way to say where else its marker goes.
+                self._producer._txn_manager.maybe_add_partition_to_txn(partition)
+            await (self._producer.commit_transaction() if commit else self._producer.abort_transaction())
+
+    async def partitions(self) -> list[TopicPartition]:
+        """Every partition that may be published to."""
+        counts = await self._partitions()
+        return [TopicPartition(self._settings.topic(name), n) for name, count in counts.items() for n in range(count)]
 
     async def _commit_mark(self, mark: Mark) -> None:
         offset = {names.mark_partition(self._settings): OffsetAndMetadata(mark.number, mark.metadata)}
