@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 M = TypeVar("M")
 
-Strike = Callable[[], Coroutine[Any, Any, object]]
+Strike = Callable[[], Coroutine[Any, Any, object] | None]
 
 
 class Moment(StrEnum):
@@ -26,34 +26,41 @@ class Ambush(Generic[M]):
 
     def __init__(self) -> None:
         self._lies = False
+        self._struck = asyncio.Event()
 
-    def lay(self, moment: Moment, matches: Callable[[M], bool], strike: Strike, *, nth: int = 1) -> None:
-        """Strike at the nth message from now on that matches; while `strike` runs, message and answer are held."""
-        self._moment, self._matches, self._strike, self._left = moment, matches, strike, nth
-        self._sprung = asyncio.Event()
+    def lay(self, moment: Moment, matches: Callable[[M], bool], strike: Strike, *, goes_on: bool = False) -> None:
+        """Strike at the next message that matches; while `strike` runs, message and answer are held.
+
+        `goes_on`, only BEFORE: the message passes afterwards, instead of being lost with its connection.
+        """
+        self._moment, self._matches, self._strike, self._goes_on = moment, matches, strike, goes_on
+        self._struck.clear()
         self._lies = True
 
-    async def struck(self, within: float = 30.0) -> None:
-        """Return when the strike is over; raise what it raised. Raises TimeoutError when nothing fell into it."""
-        await asyncio.wait_for(self._sprung.wait(), within)
-        await self._striking
+    async def struck(self, within: float = 60.0) -> None:
+        """Return when the strike is over. Raises TimeoutError when nothing fell into it."""
+        await asyncio.wait_for(self._struck.wait(), within)
 
     async def pass_by(self, message: M) -> bool:
-        """A message comes by: True when its answer is to be caught. Raises Struck when it must not go on."""
+        """A message comes by: True when its answer is to be caught. Raises Struck when it must not pass."""
         if not self._lies or not self._matches(message):
             return False
-        self._left -= 1
-        if self._left:
-            return False
         self._lies = False
-        if self._moment is Moment.BEFORE:
-            await self.catch()
-        return True
+        if self._moment is Moment.AFTER:
+            return True
+        await self.catch()
+        return False
 
     async def catch(self) -> None:
-        """Strike now. Raises Struck, always."""
-        self._striking = asyncio.create_task(self._strike())
-        self._sprung.set()
-        # A strike that kills the client closes the connection, which cancels whoever waits here.
-        await asyncio.wait({self._striking})
-        raise Struck
+        """Strike now. Raises Struck where nothing goes on."""
+        # A task of its own: the strike may well end the connection, and whoever waits here with it.
+        self._striking = asyncio.create_task(self._hit())
+        await asyncio.shield(self._striking)
+        if not self._goes_on:
+            raise Struck
+
+    async def _hit(self) -> None:
+        struck = self._strike()
+        if struck is not None:
+            await struck
+        self._struck.set()

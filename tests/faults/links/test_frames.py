@@ -131,14 +131,22 @@ def response(correlation: int) -> bytes:
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_answer_is_caught_by_its_number_and_nothing_before_it(size: int) -> None:
     ambush: Ambush[Request] = Ambush()
-    ambush.lay(Moment.AFTER, lambda request: request == Request(Api.END_TXN, "writer"), nothing, nth=2)
+    ambush.lay(Moment.AFTER, lambda request: request == Request(Api.END_TXN, "writer"), nothing)
     watch = KafkaWatch(ambush)
-    asked = b"".join(
-        [request(Api.END_TXN, 1), request(Api.PRODUCE, 2), request(Api.END_TXN, 3), request(Api.PRODUCE, 4)]
-    )
+    apis = (Api.PRODUCE, Api.END_TXN, Api.PRODUCE)
+    asked = b"".join(request(api, number) for number, api in enumerate(apis))
     assert await passed(watch.forth, asked, size) == asked
-    answers = [response(number) for number in (1, 2, 3, 4)]
-    assert await passed(watch.back, b"".join(answers), size) == b"".join(answers[:2])
+    answers = [response(number) for number in range(len(apis))]
+    assert await passed(watch.back, b"".join(answers), size) == answers[0]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_goes_on_after_a_strike_loses_nothing(size: int) -> None:
+    ambush: Ambush[Request] = Ambush()
+    ambush.lay(Moment.BEFORE, lambda request: request.api == Api.END_TXN, nothing, goes_on=True)
+    asked = request(Api.END_TXN, 1) + request(Api.PRODUCE, 2)
+    assert await passed(KafkaWatch(ambush).forth, asked, size) == asked
+    await ambush.struck()
 
 
 async def test_a_strike_goes_on_when_its_connection_is_gone() -> None:
