@@ -126,8 +126,8 @@ class Relay:
             if self._backoff.failures >= FAILURES_TO_RETIRE:
                 await storage.release_lease(connection, self._me)
                 await sleep_unless(self._stop, STAND_BY_POLL * 4)
-            if await self._become_leader(connection):
-                async with self._releasing(connection):
+            async with self._releasing(connection):
+                if await self._become_leader(connection):
                     await self._lead(connection)
 
     async def _become_leader(self, connection: Connection) -> bool:
