@@ -113,8 +113,9 @@ class Reader:
                 async with _consumer(self._bootstrap_servers, "read_committed") as consumer:
                     consumer.subscribe([self._prefix + name for name in (*INPUTS, *OUTPUTS)])
                     async for record in consumer:
-                        self.records.append(read_record := _record(record, self._prefix))
-                        self.received.setdefault(read_record.where, datetime.now(UTC))
+                        for read_record in _understood([record], self._prefix):
+                            self.records.append(read_record)
+                            self.received.setdefault(read_record.where, datetime.now(UTC))
                         self.moved_at = asyncio.get_running_loop().time()
             except KafkaError:
                 await asyncio.sleep(RETRY_SECONDS)
@@ -136,7 +137,7 @@ async def read_all(bootstrap_servers: str, prefix: str, names: Sequence[str]) ->
         ends = await consumer.end_offsets(partitions)
         while not all([await consumer.position(each) >= ends[each] for each in partitions]):
             for page in (await consumer.getmany(timeout_ms=200)).values():
-                found += [_record(record, prefix) for record in page]
+                found += _understood(page, prefix)
     return found
 
 
@@ -179,6 +180,18 @@ async def _partitions(bootstrap_servers: str, topics: Sequence[str]) -> list[Top
     finally:
         await admin.close()
     return [TopicPartition(each["topic"], number["partition"]) for each in described for number in each["partitions"]]
+
+
+def _understood(records: "Sequence[ConsumerRecord[bytes, bytes]]", prefix: str) -> list[Record]:
+    """All but inputs that are broken: nobody is to make anything of those."""
+    found = []
+    for record in records:
+        try:
+            found.append(_record(record, prefix))
+        except (ValueError, KeyError):
+            if record.topic.removeprefix(prefix) not in INPUTS:
+                raise
+    return found
 
 
 def _record(record: "ConsumerRecord[bytes, bytes]", prefix: str) -> Record:
