@@ -226,7 +226,12 @@ async def start_relay(settings: Settings) -> AsyncIterator[StartRelay]:
     """Start a relay as a process of its own; it sends itself `signalled` when it passes `point` for the nth time."""
     async with AsyncExitStack() as ending:
 
-        async def start(point: Point | None = None, signalled: signal.Signals = signal.SIGKILL, nth: int = 1) -> Any:
+        async def start(
+            point: Point | None = None,
+            signalled: signal.Signals = signal.SIGKILL,
+            nth: int = 1,
+            lease: float = settings.relay_lease,
+        ) -> Any:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 BREAKABLE_RELAY,
@@ -236,7 +241,7 @@ async def start_relay(settings: Settings) -> AsyncIterator[StartRelay]:
                     "DATABASE_URL": settings.database_url.get_secret_value(),
                     "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
                     "CADENCE_TOPIC_PREFIX": settings.topic_prefix,
-                    "CADENCE_RELAY_LEASE": str(settings.relay_lease),
+                    "CADENCE_RELAY_LEASE": str(lease),
                     "CADENCE_RELAY_BATCHES": str(settings.relay_batches),
                 },
                 stdout=asyncio.subprocess.PIPE,
