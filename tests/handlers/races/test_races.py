@@ -28,6 +28,7 @@ from tests.handlers.races.stepper import Stepper, Work, two_sides
 
 ANA: Final = "ana"
 ONE_DUE_NOW: Final = (Wait(), Wait(days=1))
+LAST_ONE_DUE_NOW: Final = (Wait(),)
 PATIENT: Final = Policy(gate_max_lag=timedelta(hours=1), relay_max_lag=timedelta(hours=1))
 """Nobody publishes here, and a slow machine is no reason to hold a step."""
 
@@ -128,14 +129,17 @@ class Race(NamedTuple):
     other: Contender
     enrolled: bool
     """Whether the contact is on its way before, its step due."""
+    waits: Sequence[Wait] = ONE_DUE_NOW
 
     @property
     def name(self) -> str:
-        return f"{self.one.__name__} and {self.other.__name__}".replace("_", " ")
+        which = " of the last step" if self.waits is LAST_ONE_DUE_NOW else ""
+        return f"{self.one.__name__} and {self.other.__name__}{which}".replace("_", " ")
 
 
 RACES: Final = (
     *(Race(stop, claim, enrolled=True) for stop in STOPS),
+    *(Race(stop, claim, enrolled=True, waits=LAST_ONE_DUE_NOW) for stop in (reply, cancel)),
     *(Race(stop, start, enrolled=stop is cancel) for start in (enroll_by_hand, purchase) for stop in STOPS),
     Race(enroll_by_hand, enroll_by_hand, enrolled=False),
     Race(enroll_by_hand, purchase, enrolled=False),
@@ -258,7 +262,7 @@ class Explorer:
 
     async def _play(self, contenders: tuple[Contender, Contender], turns: Sequence[int | None]) -> list[int]:
         one, other = contenders
-        scene = await set_scene(self.stage, enrolled=self.race.enrolled)
+        scene = await set_scene(self.stage, self.race)
         await self.stage.pool.execute("UPDATE reply_gate SET watermark = clock_timestamp()")
         stepper = self.make()
         name = f"{one.__name__} {turns[0]}, {other.__name__} {turns[1] or 'all'}"
@@ -274,12 +278,12 @@ class Explorer:
         return had
 
 
-async def set_scene(stage: Stage, *, enrolled: bool) -> Scene:
-    version = await stage.publish(definition(trigger="purchase.completed", waits=ONE_DUE_NOW), uuid4().hex)
+async def set_scene(stage: Stage, race: Race) -> Scene:
+    version = await stage.publish(definition(trigger="purchase.completed", waits=race.waits), uuid4().hex)
     now = await stage.now()
     await stage.hears("contact.created", at=now, companyId=version.company_id, contactId=ANA, phone="+5511999990000")
     scene = Scene(stage, version, now, None)
-    if not enrolled:
+    if not race.enrolled:
         return scene
     await purchase(scene)(stage.pool)
     return replace(scene, enrollment_id=await stage.pool.fetchval(THE_LIVE_ONE, scene.company))
@@ -326,7 +330,7 @@ async def test_every_order_ends_as_one_after_the_other(patient: Stage, race: Rac
 
 
 class Plant(NamedTuple):
-    """A lock taken away from all statements, and a race that is then lost."""
+    """A lock, or a look at what is live, taken away from all statements, and a race that is then lost."""
 
     race: Race
     rewritten: Mapping[str, str]
@@ -336,6 +340,12 @@ PLANTS: Final = {
     "the contact of an enroll": Plant(Race(reply, enroll_by_hand, False), {"FOR NO KEY UPDATE OF contact": ""}),
     "the cadence of an enroll": Plant(Race(pause, purchase, False), {"FOR SHARE OF cadences": "", "FOR SHARE": ""}),
     "the enrollments of a claim": Plant(Race(reply, claim, True), {"FOR UPDATE SKIP LOCKED": ""}),
+    "the lock and the revision": Plant(
+        Race(claim, claim, True), {"FOR UPDATE SKIP LOCKED": "", " AND e.revision = new.decided_on": ""}
+    ),
+    "what is live of a stop": Plant(
+        Race(reply, claim, True, LAST_ONE_DUE_NOW), {"WHERE e.status IN ('active', 'paused', 'parked')": "WHERE true"}
+    ),
 }
 
 
