@@ -1,9 +1,10 @@
-"""The links to PostgreSQL and Kafka are cut, slow and silent."""
+"""The links to PostgreSQL and Kafka are cut, slow and silent, and the broker dies in the midst of a transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
@@ -36,6 +37,8 @@ BYTES_PER_SECOND: Final = 200_000.0
 SILENT_SECONDS: Final = 8.0
 """Longer than the session timeout and the relay's lease of the run, and than the relay waits for Kafka."""
 SILENCES: Final = 2
+BROKER_DEATHS: Final = 3
+READER_STALL: Final = timedelta(seconds=15)
 
 
 async def test_cut_off_during_commit_it_keeps_every_promise(open_world: OpenWorld, database_url: str) -> None:
@@ -98,6 +101,23 @@ async def test_after_silence_it_keeps_every_promise(open_own_world: OpenWorld, l
             link.heal()
 
 
+@pytest.mark.parametrize("moment", Moment)
+async def test_a_broker_that_dies_around_a_commit_stalls_no_reader(
+    open_own_world: OpenWorld, linked: LinkedKafka, moment: Moment
+) -> None:
+    """Before it heard of the commit, in the midst of the transaction; and after it promised it, markers unwritten."""
+    back_at: list[datetime] = []
+    async with over_kafka_link(open_own_world, linked) as (around, _, ambush), playing(around):
+        for number in range(BROKER_DEATHS):
+            ambush.lay(moment, ends_transaction, lambda: asyncio.to_thread(linked.server.kill))
+            async with asyncio.TaskGroup() as group:
+                group.create_task(publish_some(around, number))  # perhaps it is the next broker that acknowledges them
+                await ambush.struck()
+                await asyncio.to_thread(linked.server.start)
+            back_at.append(datetime.now(UTC))
+    assert max(waits_of_reader(around, back_at)) < READER_STALL
+
+
 @asynccontextmanager
 async def over_kafka_link(
     open_own_world: OpenWorld, linked: LinkedKafka
@@ -142,3 +162,10 @@ def commits_of(kind: str) -> Callable[[Statement], bool]:
 
 def ends_transaction(request: Request) -> bool:
     return request.api == Api.END_TXN
+
+
+def waits_of_reader(around: World, back_at: Sequence[datetime]) -> Iterator[timedelta]:
+    """From each output's append, or from when a broker that died after it was back, to its arrival at the reader."""
+    for record in around.reader.outputs():
+        since = next((back for back in back_at if back > record.appended_at), record.appended_at)
+        yield around.reader.received[record.where] - since
