@@ -153,6 +153,9 @@ class Mischief:
         return self._rng.choice(free)
 
     async def _look_for_ended(self) -> None:
+        for repair in self._repairs:
+            if repair.done():
+                repair.result()  # what could not be started again, and why
         for name in self._around.crew.ended():
             if name not in self._busy:
                 self.found_ended.append(f"{name} ended by itself:\n{self._around.crew.log(name)}")
