@@ -67,15 +67,46 @@ async def test_a_batch_that_fails_as_a_whole_is_tried_smaller_until_it_passes(de
     await desk.pool.execute(REFUSE_LARGE_BATCHES)
     await desk.due(10, after=timedelta(minutes=-10))
     sweep = _sweep(desk, Readiness(), claim_rows=10)
+    assert await failures_until(desk, sweep, sent=10) >= 1
+
+
+@road_is_clear
+@pytest.mark.parametrize("table", ["cadence_enrollments", "cadence_events"])
+async def test_a_row_that_cannot_be_written_is_parked_and_those_behind_it_go_on(desk: Desk, table: str) -> None:
+    await desk.due(1, after=timedelta(minutes=-20))
+    await desk.due(20, after=timedelta(minutes=-10))
+    await desk.pool.execute(REFUSE_ONE.format(table=table))
+    sweep = _sweep(desk, Readiness(), claim_rows=100)
+    assert await failures_until(desk, sweep, sent=20) == 2
+    parked = await desk.pool.fetch("SELECT park_reason, park_detail FROM cadence_enrollments WHERE status = 'parked'")
+    assert [row["park_reason"] for row in parked] == ["internal_error"]
+    assert "while writing: see step_failed" in parked[0]["park_detail"]
+    assert await desk.pool.fetchval("SELECT count(*) FROM cadence_events WHERE type = 'cadence.enrollment.parked'") == 1
+
+
+async def failures_until(desk: Desk, sweep: Sweep, *, sent: int) -> int:
+    """How many batches failed until so many were sent."""
     failures = 0
-    while await desk.sent() < 10 and failures < 10:
+    while await desk.sent() < sent and failures < 10:
         try:
             await sweep.run_once()
         except asyncpg.RaiseError:
             failures += 1
-    assert await desk.sent() == 10
-    assert failures >= 2
+    assert await desk.sent() == sent
+    return failures
 
+
+# The longest due is the one; that it is parked is written.
+REFUSE_ONE = """
+    CREATE TABLE refused AS SELECT enrollment_id FROM cadence_enrollments ORDER BY next_run_at LIMIT 1;
+    CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.enrollment_id = (SELECT enrollment_id FROM refused) AND to_jsonb(NEW)::text !~ '[".]parked"'
+        THEN RAISE EXCEPTION 'not this one'; END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER refuse_one BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_one();
+"""
 
 REFUSE_LARGE_BATCHES = """
     CREATE FUNCTION refuse_large_batches() RETURNS trigger LANGUAGE plpgsql AS $$

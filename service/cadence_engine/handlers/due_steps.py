@@ -5,11 +5,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+import asyncpg
+
 from cadence_engine.domain import gate as gate_rule
 from cadence_engine.domain.advance import advance
 from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.decision import Decision
-from cadence_engine.domain.enrollment import ParkReason, Status
+from cadence_engine.domain.enrollment import Enrollment, ParkReason, Status
+from cadence_engine.domain.facts import Facts
 from cadence_engine.domain.gate import Held
 from cadence_engine.domain.park import park
 from cadence_engine.domain.policy import Policy
@@ -19,8 +22,23 @@ from cadence_engine.storage.cadences import VersionKey
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import claim
 from cadence_engine.storage.enrollments.claim import Claimed
+from cadence_engine.storage.enrollments.save import StaleDecisionError
 
 log = logging.getLogger(__name__)
+
+NOT_OF_THE_ROW = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.TransactionRollbackError,  # a deadlock or the like: tried again as a whole
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock that was waited for too long
+    asyncpg.OperatorInterventionError,  # a timeout, or the server is stopping
+    asyncpg.ReadOnlySQLTransactionError,
+    StaleDecisionError,
+)
+"""What fails for every row alike, or passes by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +54,10 @@ class Ran:
 
 
 async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime | None = None) -> Ran:
-    """Run a batch of what is due, by `due_until` if given, longest due first; other workers take other rows."""
+    """Run a batch of what is due, by `due_until` if given, longest due first; other workers take other rows.
+
+    Raises what the database raises; a row that was claimed alone and cannot be written is parked instead.
+    """
     reading = await gate.read(unit.connection)
     until = gate_rule.decide(reading, policy)
     if isinstance(until, Held):
@@ -49,7 +70,10 @@ async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime
     keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}
     versions = await cadences.versions(unit.connection, keys)
     decisions = list(_decide(claimed, versions, reading.now, policy))
-    await apply(unit, decisions)
+    if policy.claim_rows == 1:
+        decisions = [await _apply_alone(unit, claimed[0], decisions[0], reading.now)]
+    else:
+        await apply(unit, decisions)
     return _ran(claimed, decisions, policy)
 
 
@@ -60,10 +84,32 @@ def _decide(
         try:
             version = versions[enrollment.company_id, enrollment.cadence_id, enrollment.version]
             yield advance(enrollment, version, facts, now, policy)
-        except Exception as error:  # one row's failure must not stop the others; the row tells it
-            log.exception("step_failed", extra={"enrollment_id": str(enrollment.enrollment_id)})
-            detail = f"{type(error).__name__} while deciding: see step_failed in the log, then `cadence-engine unpark`"
-            yield park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
+        except Exception as error:  # noqa: BLE001  # one row's failure must not stop the others; the row tells it
+            yield _park_failed(enrollment, facts, "deciding", error, now)
+
+
+async def _apply_alone(unit: UnitOfWork, claimed: Claimed, decision: Decision, now: datetime) -> Decision:
+    """Apply it, or park the row: longest due, it would be claimed for ever, and hold up all behind it."""
+    try:
+        async with unit.connection.transaction():  # a savepoint: after a failure the row is still locked
+            await apply(unit, [decision])
+            await unit.flush()
+    except NOT_OF_THE_ROW:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever else it is comes with the row
+        unit.events.clear()
+        unit.wake_at.clear()
+        parked = _park_failed(*claimed, "writing", error, now)
+        await apply(unit, [parked])
+        return parked
+    return decision
+
+
+def _park_failed(enrollment: Enrollment, facts: Facts, doing: str, error: Exception, now: datetime) -> Decision:
+    """To be called where the error was caught."""
+    log.exception("step_failed", extra={"enrollment_id": str(enrollment.enrollment_id)})
+    detail = f"{type(error).__name__} while {doing}: see step_failed in the log, then `cadence-engine unpark`"
+    return park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
 
 
 def _ran(claimed: Collection[Claimed], decisions: Collection[Decision], policy: Policy) -> Ran:

@@ -13,7 +13,8 @@ class DueSteps:
     """Shared by all in a process who run steps.
 
     A batch that fails as a whole would be claimed again as it was, the longest due first, and hold up everything behind
-    it: for instance one that takes longer to fill its templates than a transaction may stand idle.
+    it: for instance one that takes longer to fill its templates than a transaction may stand idle. A row that fails
+    even alone is parked.
     """
 
     def __init__(self, pool: Pool, policy: Policy) -> None:
@@ -22,13 +23,13 @@ class DueSteps:
         self._rows = policy.claim_rows
 
     async def run(self, *, due_until: datetime | None = None) -> tuple[Ran, list[datetime]]:
-        """One batch, and the moments to wake up at. Half as many rows after a failure, then twice as many again."""
+        """One batch, and the moments to wake up at. A tenth of the rows after a failure, then twice as many again."""
         rows = self._rows
         policy = replace(self._policy, claim_rows=rows)
         try:
             ran = await database.run(self._pool, lambda unit: run_due_steps(unit, policy, due_until=due_until))
         except Exception:
-            self._rows = max(1, rows // 2)
+            self._rows = max(1, rows // 10)
             raise
         self._rows = min(self._policy.claim_rows, rows * 2)
         return ran

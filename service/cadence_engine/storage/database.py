@@ -45,6 +45,11 @@ class UnitOfWork:
         """Append to the log, in this order, as the transaction's last statements."""
         self.events.extend(logged)
 
+    async def flush(self) -> None:
+        """Write what was logged so far; only where nothing is locked any more, and the transaction is about to end."""
+        await events.append(self.connection, self.events)
+        self.events.clear()
+
     def wake(self, *due: datetime) -> None:
         """Tell the edge that something becomes due then: a hint, the sweep finds it anyway."""
         self.wake_at.extend(due)
