@@ -81,7 +81,9 @@ class Stop:
             return passage.cadence.cancels_on_reply and self.record.appended_at >= began + passage.cadence.reply_grace
         if self.kind == "contact_deleted":
             return self.record.appended_at >= began
-        return self.ended_at is None or self.ended_at > passage.started.instant("at")
+        # A start's `at` is when its transaction began, which may have waited for the resume: only a start that was
+        # published before the resume was surely decided before it.
+        return self.ended_at is None or self.ended_at > passage.started.appended_at
 
 
 class View:
