@@ -38,29 +38,33 @@ class Ambush(Generic[M]):
         self._lies = True
 
     async def struck(self, within: float = 60.0) -> None:
-        """Return when the strike is over. Raises TimeoutError when nothing fell into it."""
+        """Return when the strike is over; raises what it raised. Raises TimeoutError when nothing fell into it."""
         await asyncio.wait_for(self._struck.wait(), within)
+        await self._striking
 
     async def pass_by(self, message: M) -> bool:
         """A message comes by: True when its answer is to be caught. Raises Struck when it must not pass."""
         if not self._lies or not self._matches(message):
             return False
-        self._lies = False
         if self._moment is Moment.AFTER:
-            return True
+            return True  # and still lies: that answer may never come
         await self.catch()
         return False
 
     async def catch(self) -> None:
-        """Strike now. Raises Struck where nothing goes on."""
-        # A task of its own: the strike may well end the connection, and whoever waits here with it.
-        self._striking = asyncio.create_task(self._hit())
+        """Strike now, if nobody else has. Raises Struck where nothing goes on."""
+        if self._lies:
+            self._lies = False
+            # A task of its own: the strike may well end the connection, and whoever waits here with it.
+            self._striking = asyncio.create_task(self._hit())
         await asyncio.shield(self._striking)
         if not self._goes_on:
             raise Struck
 
     async def _hit(self) -> None:
-        struck = self._strike()
-        if struck is not None:
-            await struck
-        self._struck.set()
+        try:
+            struck = self._strike()
+            if struck is not None:
+                await struck
+        finally:
+            self._struck.set()

@@ -165,3 +165,25 @@ async def test_a_strike_goes_on_when_its_connection_is_gone() -> None:
     goes_on.set()
     await ambush.struck()
     assert is_over.is_set()
+
+
+async def test_an_answer_that_never_comes_leaves_the_ambush_where_it_is() -> None:
+    ambush: Ambush[Request] = Ambush()
+    ambush.lay(Moment.AFTER, lambda _: True, nothing)
+    unanswered, answered = KafkaWatch(ambush), KafkaWatch(ambush)
+    await passed(unanswered.forth, request(Api.END_TXN, 1), 1000)
+    await passed(answered.forth, request(Api.END_TXN, 1), 1000)
+    assert await passed(answered.back, response(1), 1000) == b""
+    await ambush.struck()
+
+
+async def test_a_strike_that_fails_is_told() -> None:
+    async def fail() -> None:
+        raise LookupError("nobody to strike")
+
+    ambush: Ambush[Request] = Ambush()
+    ambush.lay(Moment.BEFORE, lambda _: True, fail)
+    with pytest.raises(LookupError):
+        await passed(KafkaWatch(ambush).forth, request(Api.PRODUCE, 1), 1000)
+    with pytest.raises(LookupError):
+        await ambush.struck()
