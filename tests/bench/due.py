@@ -7,7 +7,7 @@ from cadence_engine.domain.events import SEND_REQUESTED, STEP_EXECUTED
 from cadence_engine.storage.connection import Connection
 from tests.bench import outcome, raw, seed
 from tests.bench.outcome import Log
-from tests.bench.rivals import Measured
+from tests.bench.path import Measured
 from tests.bench.stage import BenchError, Ground, Stage
 
 NOTICE = timedelta(seconds=2.5)

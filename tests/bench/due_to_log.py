@@ -5,12 +5,12 @@ Without relay and consumer: what is measured is claim, decision, update and log.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from time import perf_counter
 
-from cadence_engine.devstack.fleet import Worker
-from tests.bench import due, seed
-from tests.bench.rivals import Measured, MeasuredPath
+from cadence_engine.devstack.fleet import EngineProcess, Worker
+from tests.bench import due, path, seed
+from tests.bench.path import Measured, MeasuredPath
 from tests.bench.stage import Ground, Stage, running
 from tests.bench.waiting import until
 
@@ -20,8 +20,7 @@ NO_RELAY = {"CADENCE_RELAY_MAX_LAG": "600"}
 async def by_engine(stage: Stage, rows: int) -> Measured:
     async with stage.ground() as ground:
         await seed.cadences(ground.pool)
-        workers = [Worker(ground.directory / f"worker-{n}", ground.environment(**NO_RELAY)) for n in range(2)]
-        async with _rising_watermark(ground), running(workers):
+        async with rising_watermark(ground), running(workers(ground)):
             due_at, started = await due.soon(ground, rows)
             await asyncio.sleep(started - perf_counter())
 
@@ -32,8 +31,13 @@ async def by_engine(stage: Stage, rows: int) -> Measured:
         return Measured(rows, seconds, await due.checked(ground, rows))
 
 
+def workers(ground: Ground) -> Sequence[EngineProcess]:
+    """Two, who do not mind that nobody publishes."""
+    return [Worker(ground.directory / f"worker-{n}", ground.environment(**NO_RELAY)) for n in range(2)]
+
+
 @contextlib.asynccontextmanager
-async def _rising_watermark(ground: Ground) -> AsyncIterator[None]:
+async def rising_watermark(ground: Ground) -> AsyncIterator[None]:
     """As often as the consumer raises it."""
 
     async def rise() -> None:
@@ -50,4 +54,10 @@ async def _rising_watermark(ground: Ground) -> AsyncIterator[None]:
             await rising
 
 
-PATH = MeasuredPath("log", "due to log", by_engine, due.by_sql)
+PATH = MeasuredPath(
+    "log",
+    "due to log",
+    by_engine,
+    [path.raw(due.by_sql, goal=0.7)],
+    "From the due time to the last commit; two workers, against two connections.",
+)

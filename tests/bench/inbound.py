@@ -11,6 +11,7 @@ from tests.bench.stage import Ground
 
 SOURCE = "/crm"
 OPEN_FOR_MS = 300_000
+NOTE = "From visible in Kafka to committed; two consumers, against two connections."
 
 AllApplied = Callable[[], Awaitable[bool]]
 

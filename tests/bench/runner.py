@@ -1,55 +1,104 @@
-"""Interleaves the rivals of each path, and keeps what they did."""
+"""Interleaves the engine with its rivals on each path, and keeps what they did."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from tests.bench import outcome
-from tests.bench.rivals import Measured, MeasuredPath
+from tests.bench.path import Measured, MeasuredPath, Rival
 from tests.bench.stage import Stage
 
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """All measurements of one path; the nth of `engine` and of `raw` were made one after the other."""
+class Match:
+    """The engine beside one rival; the nth of both were measured in the same run."""
 
-    path: MeasuredPath
-    rows: int
-    engine: list[Measured] = field(default_factory=list)
-    raw: list[Measured] = field(default_factory=list)
+    rival: Rival
+    engine: Sequence[Measured]
+    measured: list[Measured] = field(default_factory=list)
 
     @property
     def ratios(self) -> list[float]:
-        """Engine to raw, run by run."""
-        return [engine.rate / raw.rate for engine, raw in zip(self.engine, self.raw, strict=True)]
+        """Engine to rival, run by run."""
+        return [engine.rate / rival.rate for engine, rival in zip(self.engine, self.measured, strict=True)]
+
+    @property
+    def ratio(self) -> float:
+        return median(self.ratios)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached; None where there is none."""
+        return None if self.rival.goal is None else self.ratio >= self.rival.goal
+
+    def as_json(self) -> Mapping[str, object]:
+        return {
+            "rival": self.rival.what,
+            **_rates(self.measured),
+            "repeated_records": [each.repeated for each in self.measured],
+            "ratios": [round(ratio, 3) for ratio in self.ratios],
+            "median_ratio": round(self.ratio, 3),
+            "goal": self.rival.goal,
+            "met": self.met,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All measurements of one path."""
+
+    path: MeasuredPath
+    engine: list[Measured]
+    matches: Sequence[Match]
 
     def as_json(self) -> Mapping[str, object]:
         return {
             "path": self.path.what,
-            "rows": self.rows,
-            "engine_rows_per_second": [round(each.rate) for each in self.engine],
-            "raw_rows_per_second": [round(each.rate) for each in self.raw],
-            "ratios": [round(ratio, 3) for ratio in self.ratios],
-            "median_engine_rows_per_second": round(median(each.rate for each in self.engine)),
-            "median_raw_rows_per_second": round(median(each.rate for each in self.raw)),
-            "median_ratio": round(median(self.ratios), 3),
+            "engine": _rates(self.engine),
+            "rivals": [match.as_json() for match in self.matches],
         }
 
 
-async def measure(stage: Stage, paths: Sequence[MeasuredPath], rows: int, runs: int, tell: Tell) -> list[Result]:
-    """Every path in every run, each time with its rival; who goes first alternates.
+async def measure(
+    stage: Stage, paths: Sequence[MeasuredPath], rivals: Sequence[str], rows: int, runs: int, tell: Tell
+) -> list[Result]:
+    """Every path in every run, the engine and each rival named, one after the other; who goes first alternates.
 
-    Raises BenchError where an outcome is wrong, or where the rivals did not do the same work.
+    Raises BenchError where an outcome is wrong, or where a rival did not do the engine's work.
     """
-    results = [Result(path, rows) for path in paths]
+    results = [_result(path, rivals) for path in paths]
     for run in range(runs):
         for result in results:
-            sides = [("engine", result.path.engine, result.engine), ("raw", result.path.raw, result.raw)]
-            for name, rival, measurements in reversed(sides) if run % 2 else sides:
-                measured = await rival(stage, rows)
+            rows_here = rows * result.path.rows_for_one
+            sides = [
+                ("engine", result.path.engine, rows_here, result.engine),
+                *((m.rival.what, m.rival.measure, m.rival.rows(rows_here), m.measured) for m in result.matches),
+            ]
+            for name, side, its_rows, measurements in reversed(sides) if run % 2 else sides:
+                measured = await side(stage, its_rows)
                 measurements.append(measured)
                 tell(f"{result.path.what}, {name}, run {run + 1} of {runs}: {measured.rate:,.0f} rows/s")
-            outcome.same_work(result.engine[-1].log, result.raw[-1].log)
+            for match in result.matches:
+                outcome.same_work(result.engine[-1], match.measured[-1], match.rival.what)
     return results
+
+
+def count(paths: Sequence[MeasuredPath], rivals: Sequence[str], runs: int) -> int:
+    """How many measurements that makes."""
+    return runs * sum(1 + len(_result(path, rivals).matches) for path in paths)
+
+
+def _result(path: MeasuredPath, rivals: Sequence[str]) -> Result:
+    engine: list[Measured] = []
+    return Result(path, engine, [Match(rival, engine) for rival in path.rivals if rival.name in rivals])
+
+
+def _rates(measured: Sequence[Measured]) -> Mapping[str, object]:
+    return {
+        "rows": measured[0].rows,
+        "seconds": [round(each.seconds, 2) for each in measured],
+        "rows_per_second": [round(each.rate) for each in measured],
+        "median_rows_per_second": round(median(each.rate for each in measured)),
+    }

@@ -1,5 +1,6 @@
 """Companies, cadences, contacts and enrollments in any number, written by set-based SQL into the real schema."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -26,16 +27,21 @@ CONTACTS = f"""
     INSERT INTO contacts (company_id, contact_id, name, name_at, phone, phone_at, locale, locale_at,
         time_zone, time_zone_at)
     SELECT {COMPANY_OF_N}, {CONTACT_OF_N}, {NAME_OF_N}, known, {PHONE_OF_N}, known, '{LOCALE}', known, '{ZONE}', known
-    FROM generate_series($1::int, $2::int - 1) AS n, LATERAL (SELECT now() - interval '1 day' AS known) AS clock
+    FROM generate_series($1::int, $2::int - 1, $3::int) AS n,
+        LATERAL (SELECT now() - interval '1 day' AS known) AS clock
 """  # noqa: S608  # constants of this module
 ENROLLMENTS = f"""
     INSERT INTO cadence_enrollments (company_id, enrollment_id, cadence_id, version, contact_id, status, step_index,
         next_run_at, revision, trigger, triggered_at, started_at)
     SELECT company_id, uuidv7(), cadence_id, current_version, {CONTACT_OF_N}, 'active', 0,
-        $3::timestamptz + (n - $1) * $4::interval, 1, 'contact.created',
+        $4::timestamptz + (n - $1) / $3 * $5::interval, 1, 'contact.created',
         now() - interval '1 day', now() - interval '1 day'
-    FROM generate_series($1::int, $2::int - 1) AS n JOIN cadences ON company_id = {COMPANY_OF_N}
+    FROM generate_series($1::int, $2::int - 1, $3::int) AS n JOIN cadences ON company_id = {COMPANY_OF_N}
 """  # noqa: S608
+PORTION = 250_000  # rows in one transaction
+
+Tell = Callable[[str], None]
+
 TABLES = "contacts, cadence_enrollments, conversations, inbox"
 
 
@@ -59,14 +65,38 @@ async def cadences(pool: Pool) -> None:
     await database.run(pool, lambda unit: apply_definitions(unit, proposed, "bench"))
 
 
-async def contacts(pool: Pool, first: int, end: int) -> None:
-    """Contacts `first` to `end` - 1."""
-    await _write(pool, CONTACTS, first, end)
+async def contacts(pool: Pool, first: int, end: int, *, every: int = 1, tell: Tell | None = None) -> None:
+    """Contacts `first` to `end` - 1, or each `every`th of them (so 10 is: of one company)."""
+    for start, stop in _portions(first, end, every):
+        await _write(pool, CONTACTS, start, stop, every)
+        _say(tell, "contacts", range(first, stop, every), range(first, end, every))
 
 
-async def enrollments(pool: Pool, first: int, end: int, *, due: datetime, apart: float = 0.0) -> None:
+async def enrollments(
+    pool: Pool,
+    first: int,
+    end: int,
+    *,
+    due: datetime,
+    apart: float = 0.0,
+    every: int = 1,
+    tell: Tell | None = None,
+) -> None:
     """One of each of these contacts, before its first step, due from `due` on, `apart` seconds apart."""
-    await _write(pool, ENROLLMENTS, first, end, due, timedelta(seconds=apart))
+    for start, stop in _portions(first, end, every):
+        already = timedelta(seconds=apart) * ((start - first) // every)
+        await _write(pool, ENROLLMENTS, start, stop, every, due + already, timedelta(seconds=apart))
+        _say(tell, "enrollments", range(first, stop, every), range(first, end, every))
+
+
+def _portions(first: int, end: int, every: int) -> list[tuple[int, int]]:
+    step = PORTION * every
+    return [(start, min(start + step, end)) for start in range(first, end, step)]
+
+
+def _say(tell: Tell | None, what: str, written: Sequence[int], wanted: Sequence[int]) -> None:
+    if tell is not None and len(wanted) > PORTION:
+        tell(f"{len(written):,} of {len(wanted):,} {what} written")
 
 
 async def _write(pool: Pool, statement: str, *values: object) -> None:
