@@ -91,6 +91,12 @@ async def soon(ground: Ground, rows: int) -> tuple[datetime, float]:
     raise BenchError(f"enrolling {rows} contacts took more than {seconds:.0f} s: this machine is too busy")
 
 
+async def instant(ground: Ground, ahead: timedelta) -> tuple[datetime, float]:
+    """The instant so far ahead, by the database's clock and by `perf_counter`."""
+    asked = perf_counter()
+    return await _now(ground) + ahead, asked + ahead.total_seconds()
+
+
 async def _enroll(ground: Ground, rows: int, due_at: datetime) -> None:
     await seed.enrollments(ground.pool, 0, rows, due=due_at)
     await ground.pool.execute("ANALYZE cadence_enrollments")

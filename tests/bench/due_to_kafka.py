@@ -8,7 +8,7 @@ from cadence_engine.devstack.fleet import Consumer, EngineProcess, Relay, Worker
 from tests.bench import due, outcome, path, seed
 from tests.bench.path import Measured, MeasuredPath
 from tests.bench.published import check_kafka, is_published, watching
-from tests.bench.rivals import KAFKA_RIVALS
+from tests.bench.rivals import WAYS, race
 from tests.bench.stage import Ground, Stage, running
 from tests.bench.waiting import until
 
@@ -28,7 +28,7 @@ async def by_engine(stage: Stage, rows: int) -> Measured:
             # The database learns of a Kafka commit later than a reader: the first look at the final end tells.
             seconds = await watch.complete_since() - started
             logged = await due.checked(ground, rows)
-            published = outcome.of_records(await check_kafka(ground, watch.reader))
+            published = outcome.of_events(await check_kafka(ground, watch.reader))
         return Measured(rows, seconds, logged, published)
 
 
@@ -46,7 +46,7 @@ PATH = MeasuredPath(
     "kafka",
     "due to visible on Kafka",
     by_engine,
-    [path.raw(due.by_sql, goal=0.5), *KAFKA_RIVALS],
+    [path.raw(due.by_sql, goal=0.5), *map(race.rival, WAYS.values())],
     "Two workers, relay and consumer share the machine with all servers. Raw is the SQL of due to log, and publishes "
     "nothing; the others publish the same records, each by two processes, and are not held to exactly once.",
 )

@@ -1,9 +1,15 @@
 """What a measurement has to have written, before a number of it is believed."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import orjson
 
 from cadence_engine.storage.connection import Pool
+from tests.bench.published import Told
 from tests.bench.stage import BenchError
 
 
@@ -49,6 +55,21 @@ async def of_log(pool: Pool, expected: Mapping[str, int]) -> Log:
     return log
 
 
+def of_events(told: Iterable[Told]) -> Log:
+    """Of events on Kafka: a type has as many rows as enrollments that it tells of. Sizes are those of compact JSON."""
+    by_type: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for each in told:
+        by_type[each.type].append(each.data)
+    return {
+        type_: Logged(
+            rows=len({data["enrollmentId"] for data in events}),
+            fields=tuple(sorted(events[0])),
+            bytes_each=fmean(len(orjson.dumps(data)) for data in events),
+        )
+        for type_, events in by_type.items()
+    }
+
+
 async def of_enrollments(pool: Pool, rows: int, **columns: object) -> None:
     """Raises BenchError unless there are just `rows` enrollments of as many contacts, all with these values."""
     wanted = " AND ".join(f"{column}::text = ${place}" for place, column in enumerate(columns, start=1))
@@ -70,11 +91,14 @@ async def of_table(pool: Pool, table: str, rows: int) -> None:
         raise BenchError(f"{table} holds {found} rows, and should hold {rows}")
 
 
-def same_work(engine: Log, raw: Log) -> None:
-    """Raises BenchError unless both wrote the same: as many rows, the same fields, sizes within 5 %."""
-    for type_, ours in engine.items():
-        theirs = raw.get(type_)
-        if theirs is None or (ours.rows, ours.fields) != (theirs.rows, theirs.fields):
-            raise BenchError(f"the raw side did other work: {type_} is {theirs}, and of the engine {ours}")
-        if abs(theirs.bytes_each / ours.bytes_each - 1) > 0.05:
-            raise BenchError(f"{type_}: {theirs.bytes_each:.0f} bytes each, of the engine {ours.bytes_each:.0f}")
+def same_work(ours: Log, theirs: Log, *, share: float, rival: str) -> None:
+    """Raises BenchError unless both wrote the same: the rival its share of the rows, the same fields, sizes within 5 %.
+
+    `share` is the rival's number of rows by the engine's.
+    """
+    for type_, our in ours.items():
+        their = theirs.get(type_)
+        if their is None or (round(our.rows * share), our.fields) != (their.rows, their.fields):
+            raise BenchError(f"{rival} did other work: {type_} is {their}, and of the engine {our}")
+        if abs(their.bytes_each / our.bytes_each - 1) > 0.05:
+            raise BenchError(f"{rival}: {type_} has {their.bytes_each:.0f} bytes, of the engine {our.bytes_each:.0f}")

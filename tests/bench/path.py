@@ -21,6 +21,10 @@ class Measured:
     repeated: int = 0
 
     @property
+    def done(self) -> tuple[Log, Log]:
+        return self.logged, self.published
+
+    @property
     def rate(self) -> float:
         """Rows per second."""
         return self.rows / self.seconds
@@ -40,6 +44,8 @@ class Rival:
     goal: float | None = None
     rows_at_most: int | None = None
     """For the slow: enough of them to be steady, as a rate is a rate."""
+    is_limit: bool = False
+    """Not another way to do the work, but the least that it takes."""
 
     def rows(self, of_engine: int) -> int:
         return of_engine if self.rows_at_most is None else min(of_engine, self.rows_at_most)
@@ -60,4 +66,4 @@ class MeasuredPath:
 
 def raw(measure: Measure, goal: float) -> Rival:
     """The raw limit: the least SQL that writes the same rows."""
-    return Rival("raw", "raw SQL", measure, goal)
+    return Rival("raw", "raw SQL", measure, goal, is_limit=True)

@@ -1,65 +1,105 @@
 """What was measured, as tables for people and as JSON for programs."""
 
 import json
-import os
-import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.machine import Machine
 from tests.bench.memory import Memory
 from tests.bench.runner import Result
+from tests.bench.scenarios import Finding, Scenario
 
-NOTES = {
-    "enrolled": "enrolled, cancelled: from visible in Kafka to committed; two consumers, against two connections.",
-    "log": "due to log: from the due time to the last commit; two workers, against two connections.",
-    "kafka": "due to visible on Kafka: two workers, relay and consumer share the machine with all servers; raw is the "
-    "same SQL as for due to log, and publishes nothing.",
-}
-WIDTH_IN_PIPE = 100
+WIDTH_IN_PIPE = 120
+MET = {True: "met", False: "[bold]MISSED[/]", None: ""}
 
 
-def show(console: Console, results: Sequence[Result], memories: Sequence[Memory]) -> None:
-    """The tables, readable in a pipe as well."""
-    if results:
-        console.print(_rates(results))
-        for result in results:
-            if note := NOTES.get(result.path.name):
-                console.print(note, style="dim", soft_wrap=True)
-    if memories:
-        console.print(_memory(memories))
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one call measured."""
 
+    machine: Machine
+    results: Sequence[Result]
+    memories: Sequence[Memory]
+    findings: Mapping[Scenario, Sequence[Finding]]
 
-def write_json(path: Path, results: Sequence[Result], memories: Sequence[Memory]) -> None:
-    document: Mapping[str, object] = {
-        "machine": {"cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()},
-        "load_average": os.getloadavg(),
-        "paths": [result.as_json() for result in results],
-        "memory": [memory.as_json() for memory in memories],
-    }
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    def show(self, console: Console) -> None:
+        """The tables, readable in a pipe as well."""
+        console.print(str(self.machine), highlight=False)
+        if self.results:
+            console.print(_rates(self.results))
+            for result in self.results:
+                if result.path.note:
+                    console.print(f"{result.path.what}: {result.path.note}", style="dim", soft_wrap=True)
+        if self.findings:
+            console.print(_findings(self.findings))
+        if self.memories:
+            console.print(_memory(self.memories))
+
+    def write_json(self, path: Path) -> None:
+        document: Mapping[str, object] = {
+            "machine": self.machine.as_json(),
+            "paths": [result.as_json() for result in self.results],
+            "scenarios": [
+                {**scenario.as_json(), "findings": [finding.as_json() for finding in findings]}
+                for scenario, findings in self.findings.items()
+            ],
+            "memory": [memory.as_json() for memory in self.memories],
+        }
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _rates(results: Sequence[Result]) -> Table:
-    first = results[0]
-    title = f"rows/s, medians of {len(first.engine)} runs of {first.rows:,} rows each, {os.cpu_count()} cores"
+    title = f"rows/s, medians of {len(results[0].engine)} runs; ratios are engine / rival, run by run"
     table = Table(title=title, title_justify="left")
     table.add_column("path")
-    for heading in ("engine", "raw SQL", "engine / raw", "of runs"):
+    table.add_column("rival")
+    for heading in ("engine", "rival's", "ratio", "of runs", "goal", ""):
         table.add_column(heading, justify="right")
     for result in results:
-        ratios = result.ratios
-        table.add_row(
-            result.path.what,
-            f"{median(each.rate for each in result.engine):,.0f}",
-            f"{median(each.rate for each in result.raw):,.0f}",
-            f"{median(ratios):.2f}",
-            f"{min(ratios):.2f} - {max(ratios):.2f}",
-        )
+        for place, match in enumerate(result.matches):
+            table.add_row(
+                "" if place else result.path.what,
+                match.rival.what,
+                "" if place else f"{median(each.rate for each in result.engine):,.0f}",
+                f"{median(each.rate for each in match.measured):,.0f}",
+                f"{match.ratio:.2f}",
+                f"{min(match.ratios):.2f} - {max(match.ratios):.2f}",
+                "" if match.rival.goal is None else f">= {match.rival.goal:g}",
+                MET[match.met],
+                end_section=place + 1 == len(result.matches),
+            )
+        for match in result.matches:
+            if repeated := [each.repeated for each in match.measured if each.repeated]:
+                table.caption = f"{table.caption or ''}{match.rival.what} published records twice: {repeated}. "
     return table
+
+
+def _findings(findings: Mapping[Scenario, Sequence[Finding]]) -> Table:
+    table = Table(title="scenarios", title_justify="left")
+    table.add_column("scenario")
+    table.add_column("figure")
+    for heading in ("value", "goal", ""):
+        table.add_column(heading, justify="right")
+    for scenario, found in findings.items():
+        for place, finding in enumerate(found):
+            table.add_row(
+                "" if place else scenario.what,
+                finding.what,
+                f"{_figure(finding.value)} {finding.unit}".rstrip(),
+                finding.goal,
+                MET[finding.met],
+                end_section=place + 1 == len(found),
+            )
+    return table
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _memory(memories: Sequence[Memory]) -> Table:

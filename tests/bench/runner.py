@@ -6,7 +6,7 @@ from statistics import median
 
 from tests.bench import outcome
 from tests.bench.path import Measured, MeasuredPath, Rival
-from tests.bench.stage import Stage
+from tests.bench.stage import BenchError, Stage
 
 Tell = Callable[[str], None]
 
@@ -81,13 +81,23 @@ async def measure(
                 measurements.append(measured)
                 tell(f"{result.path.what}, {name}, run {run + 1} of {runs}: {measured.rate:,.0f} rows/s")
             for match in result.matches:
-                outcome.same_work(result.engine[-1], match.measured[-1], match.rival.what)
+                _compare(result.engine[-1], match.measured[-1], match.rival.what)
     return results
 
 
 def count(paths: Sequence[MeasuredPath], rivals: Sequence[str], runs: int) -> int:
     """How many measurements that makes."""
     return runs * sum(1 + len(_result(path, rivals).matches) for path in paths)
+
+
+def _compare(engine: Measured, rival: Measured, name: str) -> None:
+    """Raises BenchError unless the rival did its share of what the engine did."""
+    share = rival.rows / engine.rows
+    done = [(ours, theirs) for ours, theirs in zip(engine.done, rival.done, strict=True) if theirs]
+    if not done:
+        raise BenchError(f"{name} shows nothing of what it did")
+    for ours, theirs in done:
+        outcome.same_work(ours, theirs, share=share, rival=name)
 
 
 def _result(path: MeasuredPath, rivals: Sequence[str]) -> Result:

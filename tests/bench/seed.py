@@ -1,6 +1,7 @@
 """Companies, cadences, contacts and enrollments in any number, written by set-based SQL into the real schema."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -38,6 +39,7 @@ ENROLLMENTS = f"""
         now() - interval '1 day', now() - interval '1 day'
     FROM generate_series($1::int, $2::int - 1, $3::int) AS n JOIN cadences ON company_id = {COMPANY_OF_N}
 """  # noqa: S608
+LONG = 1800.0  # seconds
 PORTION = 250_000  # rows in one transaction
 
 Tell = Callable[[str], None]
@@ -57,10 +59,10 @@ def contact_created(n: int) -> ContactCreated:
     )
 
 
-async def cadences(pool: Pool) -> None:
-    """The companies, each with the ready cadence `onboarding`: three steps, the contact's name in each."""
-    text = ready.text_of(CADENCE)
-    loaded = [load([(CADENCE, text)], f"company-{n}")[0] for n in range(COMPANIES)]
+async def cadences(pool: Pool, text: str | None = None) -> None:
+    """The companies, each with the cadence of `text`, else the ready one `onboarding`: three steps, a name in each."""
+    text = text or ready.text_of(CADENCE)
+    loaded = [load([("cadence", text)], f"company-{n}")[0] for n in range(COMPANIES)]
     proposed = [Proposed(each.company_id, each.definition, uuid4()) for each in loaded]
     await database.run(pool, lambda unit: apply_definitions(unit, proposed, "bench"))
 
@@ -89,6 +91,24 @@ async def enrollments(
         _say(tell, "enrollments", range(first, stop, every), range(first, end, every))
 
 
+@contextlib.asynccontextmanager
+async def indexed_afterwards(pool: Pool, table: str, tell: Tell) -> AsyncIterator[None]:
+    """The table's plain indexes are away meanwhile, and built at the end: far quicker where very many rows come."""
+    indexes = await pool.fetch(
+        """
+        SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition FROM pg_index
+        WHERE indrelid = $1::text::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+        """,
+        table,
+    )
+    for name, _ in indexes:
+        await pool.execute(f"DROP INDEX {name}")
+    yield
+    for name, definition in indexes:
+        await _unlimited(pool, definition)
+        tell(f"index {name} built")
+
+
 def _portions(first: int, end: int, every: int) -> list[tuple[int, int]]:
     step = PORTION * every
     return [(start, min(start + step, end)) for start in range(first, end, step)]
@@ -101,16 +121,19 @@ def _say(tell: Tell | None, what: str, written: Sequence[int], wanted: Sequence[
 
 async def _write(pool: Pool, statement: str, *values: object) -> None:
     """Without a look at foreign keys: the rows fit by their making."""
+    await _unlimited(pool, statement, *values, first="SET LOCAL session_replication_role = replica")
+
+
+async def _unlimited(pool: Pool, statement: str, *values: object, first: str = "") -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL session_replication_role = replica; SET LOCAL statement_timeout = 0")
-        await connection.execute("SET LOCAL transaction_timeout = 0")
-        await connection.execute(statement, *values, timeout=600)
+        await connection.execute(f"SET LOCAL statement_timeout = 0; SET LOCAL transaction_timeout = 0; {first}")
+        await connection.execute(statement, *values, timeout=LONG)
 
 
 async def settle(pool: Pool) -> None:
     """Statistics and a checkpoint: every measurement starts from the same state."""
     async with pool.acquire() as connection:
         await connection.execute("SET statement_timeout = 0")
-        await connection.execute(f"ANALYZE {TABLES}", timeout=600)
-        await connection.execute("CHECKPOINT", timeout=600)
+        await connection.execute(f"ANALYZE {TABLES}", timeout=LONG)
+        await connection.execute("CHECKPOINT", timeout=LONG)
         await connection.execute("RESET statement_timeout")
