@@ -19,6 +19,7 @@ from tests.bench import (
     due_to_kafka,
     due_to_log,
     memory,
+    read_to_parsed,
     reply_to_cancelled,
     report,
     runner,
@@ -32,7 +33,8 @@ from tests.bench.stage import BenchError, stage
 
 ROOT = Path(__file__).parent.parent.parent
 PATHS = {
-    module.PATH.name: module.PATH for module in (consumed_to_enrolled, reply_to_cancelled, due_to_log, due_to_kafka)
+    module.PATH.name: module.PATH
+    for module in (read_to_parsed, consumed_to_enrolled, reply_to_cancelled, due_to_log, due_to_kafka)
 }
 RIVALS = tuple(dict.fromkeys(rival.name for path in PATHS.values() for rival in path.rivals))
 LONG = {scenario.name: scenario for scenario in SCENARIOS}
