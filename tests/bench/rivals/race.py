@@ -2,17 +2,15 @@
 
 import asyncio
 import contextlib
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from pathlib import Path
 from time import perf_counter
 from typing import ClassVar, Final
 
 from cadence_contracts import topics
 from cadence_engine.devstack.server import Server
-from tests.bench import due, outcome, seed
+from tests.bench import child, due, outcome, seed
 from tests.bench.path import Measured, Rival
 from tests.bench.published import Told, watching
 from tests.bench.rivals import table
@@ -20,7 +18,6 @@ from tests.bench.rivals.way import Way
 from tests.bench.stage import BenchError, Ground, Stage
 from tests.bench.waiting import until
 
-ROOT: Final = Path(__file__).parents[3]
 READY: Final = "ready"
 NOTICE: Final = timedelta(seconds=1)
 DEFERRED_PER_SECOND: Final = 1_500
@@ -34,8 +31,8 @@ class RivalProcess(Server):
 
     def __init__(self, ground: Ground, way: Way, number: int) -> None:
         super().__init__(ground.directory / f"{way.name}-{number}")
-        self._command = [sys.executable, "-m", "tests.bench.rivals", way.name, str(number)]
-        self.environment = ground.environment(PYTHONPATH=str(ROOT))
+        self._command = child.command("tests.bench.rivals", way.name, str(number))
+        self.environment = ground.environment(**child.search_path())
 
     def prepare(self) -> None:
         """Nothing to prepare."""
