@@ -40,7 +40,7 @@ class Memory:
         return asdict(self)
 
 
-async def measure(stage: Stage, enrollments: int) -> Memory:
+async def measure(stage: Stage, enrollments: int, tell: seed.Tell | None = None) -> Memory:
     """Run a consumer, a worker and a relay over so many live enrollments, and look at them for some seconds.
 
     Raises BenchError where no step ran, or new contacts were not enrolled, meanwhile.
@@ -48,8 +48,9 @@ async def measure(stage: Stage, enrollments: int) -> Memory:
     memory = Memory(enrollments)
     async with stage.ground(with_topics=True) as ground:
         await seed.cadences(ground.pool)
-        await seed.contacts(ground.pool, 0, enrollments)
-        await _seed_later(ground, enrollments)
+        await seed.contacts(ground.pool, 0, enrollments, tell=tell)
+        await _seed_later(ground, enrollments, tell)
+        await seed.settle(ground.pool)
         processes = [kind(ground.directory / kind.name, ground.environment()) for kind in (Consumer, Worker, Relay)]
         redis = Redis.from_url(ground.settings.redis_url.get_secret_value())
         async with redis:
@@ -69,11 +70,13 @@ async def measure(stage: Stage, enrollments: int) -> Memory:
     return memory
 
 
-async def _seed_later(ground: Ground, enrollments: int) -> None:
+async def _seed_later(ground: Ground, enrollments: int, tell: seed.Tell | None) -> None:
     """All but those due soon, spread over the coming month."""
     later = enrollments - DUE_SOON
     apart = timedelta(days=DAYS_LATER).total_seconds() / later
-    await seed.enrollments(ground.pool, 0, later, due=datetime.now(UTC) + timedelta(days=1), apart=apart)
+    due = datetime.now(UTC) + timedelta(days=1)
+    async with seed.indexed_afterwards(ground.pool, "cadence_enrollments", tell):
+        await seed.enrollments(ground.pool, 0, later, due=due, apart=apart, tell=tell)
 
 
 async def _sample(ground: Ground, redis: Redis, processes: Sequence[EngineProcess], memory: Memory) -> None:

@@ -26,8 +26,9 @@ PHONE_OF_N = "'+55119' || lpad(n::text, 8, '0')"
 
 CONTACTS = f"""
     INSERT INTO contacts (company_id, contact_id, name, name_at, phone, phone_at, locale, locale_at,
-        time_zone, time_zone_at)
-    SELECT {COMPANY_OF_N}, {CONTACT_OF_N}, {NAME_OF_N}, known, {PHONE_OF_N}, known, '{LOCALE}', known, '{ZONE}', known
+        time_zone, time_zone_at, last_message_at)
+    SELECT {COMPANY_OF_N}, {CONTACT_OF_N}, {NAME_OF_N}, known, {PHONE_OF_N}, known, '{LOCALE}', known, '{ZONE}', known,
+        $4::timestamptz - n * interval '1 second'
     FROM generate_series($1::int, $2::int - 1, $3::int) AS n,
         LATERAL (SELECT now() - interval '1 day' AS known) AS clock
 """  # noqa: S608  # constants of this module
@@ -43,6 +44,7 @@ LONG = 1800.0  # seconds
 PORTION = 250_000  # rows in one transaction
 
 Tell = Callable[[str], None]
+"""Takes a line about how far a measurement has come."""
 
 TABLES = "contacts, cadence_enrollments, conversations, inbox"
 
@@ -67,10 +69,21 @@ async def cadences(pool: Pool, text: str | None = None) -> None:
     await database.run(pool, lambda unit: apply_definitions(unit, proposed, "bench"))
 
 
-async def contacts(pool: Pool, first: int, end: int, *, every: int = 1, tell: Tell | None = None) -> None:
-    """Contacts `first` to `end` - 1, or each `every`th of them (so 10 is: of one company)."""
+async def contacts(
+    pool: Pool,
+    first: int,
+    end: int,
+    *,
+    every: int = 1,
+    silent_since: datetime | None = None,
+    tell: Tell | None = None,
+) -> None:
+    """Contacts `first` to `end` - 1, or each `every`th of them (so 10 is: of one company).
+
+    They never wrote nor were written to; with `silent_since` the nth was, n seconds before.
+    """
     for start, stop in _portions(first, end, every):
-        await _write(pool, CONTACTS, start, stop, every)
+        await _write(pool, CONTACTS, start, stop, every, silent_since)
         _say(tell, "contacts", range(first, stop, every), range(first, end, every))
 
 
@@ -92,7 +105,7 @@ async def enrollments(
 
 
 @contextlib.asynccontextmanager
-async def indexed_afterwards(pool: Pool, table: str, tell: Tell) -> AsyncIterator[None]:
+async def indexed_afterwards(pool: Pool, table: str, tell: Tell | None = None) -> AsyncIterator[None]:
     """The table's plain indexes are away meanwhile, and built at the end: far quicker where very many rows come."""
     indexes = await pool.fetch(
         """
@@ -105,8 +118,9 @@ async def indexed_afterwards(pool: Pool, table: str, tell: Tell) -> AsyncIterato
         await pool.execute(f"DROP INDEX {name}")
     yield
     for name, definition in indexes:
-        await _unlimited(pool, definition)
-        tell(f"index {name} built")
+        await unlimited(pool, definition)
+        if tell is not None:
+            tell(f"index {name} built")
 
 
 def _portions(first: int, end: int, every: int) -> list[tuple[int, int]]:
@@ -121,10 +135,11 @@ def _say(tell: Tell | None, what: str, written: Sequence[int], wanted: Sequence[
 
 async def _write(pool: Pool, statement: str, *values: object) -> None:
     """Without a look at foreign keys: the rows fit by their making."""
-    await _unlimited(pool, statement, *values, first="SET LOCAL session_replication_role = replica")
+    await unlimited(pool, statement, *values, first="SET LOCAL session_replication_role = replica")
 
 
-async def _unlimited(pool: Pool, statement: str, *values: object, first: str = "") -> None:
+async def unlimited(pool: Pool, statement: str, *values: object, first: str = "") -> None:
+    """One statement, after `first`, that may take longer than the engine allows any of its own."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(f"SET LOCAL statement_timeout = 0; SET LOCAL transaction_timeout = 0; {first}")
         await connection.execute(statement, *values, timeout=LONG)

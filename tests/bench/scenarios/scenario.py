@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from tests.bench.seed import Tell
 from tests.bench.stage import Stage
 
-Tell = Callable[[str], None]
-"""Takes a line about how far a measurement has come."""
+__all__ = ["Finding", "Measure", "Scenario", "Tell", "at_least", "below"]
 
 
 @dataclass(frozen=True, slots=True)
