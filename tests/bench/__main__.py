@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,17 +19,15 @@ from tests.bench import (
     consumed_to_enrolled,
     due_to_kafka,
     due_to_log,
-    memory,
     read_to_parsed,
     reply_to_cancelled,
     report,
     runner,
 )
 from tests.bench.machine import look_at
-from tests.bench.memory import DUE_SOON
 from tests.bench.path import MeasuredPath
 from tests.bench.report import Report
-from tests.bench.scenarios import SCENARIOS, Scenario
+from tests.bench.scenarios import SCENARIOS, SIZES, Scenario
 from tests.bench.stage import BenchError, stage
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,20 +36,26 @@ PATHS = {
     for module in (read_to_parsed, consumed_to_enrolled, reply_to_cancelled, due_to_log, due_to_kafka)
 }
 RIVALS = tuple(dict.fromkeys(rival.name for path in PATHS.values() for rival in path.rivals))
-LONG = {scenario.name: scenario for scenario in SCENARIOS}
-MEMORY = "memory"
-USUAL = (*PATHS, MEMORY)
-FEW = 10_000
+SCENARIO_NAMES = tuple(scenario.name for scenario in SCENARIOS)
+
+
+class Size(StrEnum):
+    """How large the scenarios are."""
+
+    SMALL = "small"
+    USUAL = "usual"
+    FULL = "full"
+
 
 Only = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help=f"Paths: {', '.join(PATHS)}. Memory: {MEMORY}. Scenarios, which take minutes each: {', '.join(LONG)}. "
-        "May be repeated; without it all paths and the memory are measured.",
+        help=f"Paths: {', '.join(PATHS)}. Scenarios, which take minutes each: {', '.join(SCENARIO_NAMES)}. "
+        "May be repeated; without it all paths are measured.",
     ),
 ]
-Everything = Annotated[bool, typer.Option("--everything", help="All paths, the memory and all scenarios: an hour.")]
+Everything = Annotated[bool, typer.Option("--everything", help="All paths and all scenarios: an hour or more.")]
 Rivals = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help=f"Only these rivals, of {', '.join(RIVALS)}. May be repeated; without it all."),
@@ -59,7 +64,12 @@ Rows = Annotated[
     int, typer.Option(min=1_000, help="Rows of each measurement of a path; slow rivals do fewer, quick paths more.")
 ]
 Runs = Annotated[int, typer.Option(min=1, help="The engine and its rivals take turns so many times.")]
-Enrollments = Annotated[int, typer.Option(min=FEW, help="Live enrollments for the memory.")]
+Sized = Annotated[
+    Size,
+    typer.Option(
+        help="Of the scenarios. small: to see that they work; full: as large as the goals say, with 20 GB of disk."
+    ),
+]
 Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write all figures there, with machine and versions.")]
 Svg = Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the ratios and their goals there.")]
 
@@ -72,12 +82,11 @@ class Wanted:
     rivals: Sequence[str]
     rows: int
     runs: int
-    memory_of: Sequence[int]
     scenarios: Sequence[Scenario]
 
     @property
     def measurements(self) -> int:
-        return runner.count(self.paths, self.rivals, self.runs) + len(self.memory_of) + len(self.scenarios)
+        return runner.count(self.paths, self.rivals, self.runs) + len(self.scenarios)
 
 
 def main(
@@ -86,7 +95,7 @@ def main(
     rivals: Rivals = None,
     rows: Rows = 20_000,
     runs: Runs = 3,
-    enrollments: Enrollments = 1_000_000,
+    size: Sized = Size.USUAL,
     json: Json = None,
     svg: Svg = None,
 ) -> None:
@@ -98,15 +107,14 @@ def main(
     A measurement is shown only after its outcome was checked: counts, order, nothing twice. Compare ratios: the rates
     are this machine's, and nothing else should run on it meanwhile.
     """
-    known = (*USUAL, *LONG)
-    names = dict.fromkeys(_known("--only", only or (known if everything else USUAL), known))
+    known = (*PATHS, *SCENARIO_NAMES)
+    names = _known("--only", only or (known if everything else PATHS), known)
     wanted = Wanted(
         paths=[PATHS[name] for name in names if name in PATHS],
         rivals=_known("--rivals", rivals or RIVALS, RIVALS),
         rows=rows,
         runs=runs,
-        memory_of=tuple(dict.fromkeys((FEW, enrollments))) if MEMORY in names else (),
-        scenarios=[LONG[name] for name in names if name in LONG],
+        scenarios=[scenario for scenario in SIZES[size] if scenario.name in names],
     )
     try:
         with running(ROOT) as servers:
@@ -138,26 +146,22 @@ async def _measure(servers: Servers, wanted: Wanted) -> Report:
         machine = await look_at(servers)
         async with stage(servers) as ready:
             results = await runner.measure(ready, wanted.paths, wanted.rivals, wanted.rows, wanted.runs, tell_done)
-            memories = []
-            for size in wanted.memory_of:
-                memories.append(await memory.measure(ready, size))
-                tell_done(f"memory with {size:,} live enrollments, {DUE_SOON:,} of them due within a minute: measured")
             findings = {}
             for scenario in wanted.scenarios:
                 findings[scenario] = await scenario.measure(ready, tell)
                 tell_done(f"{scenario.what}: measured")
-        return Report(machine, results, memories, findings)
+        return Report(machine, results, findings)
 
 
 def _known(option: str, given: Iterable[str], known: Sequence[str]) -> list[str]:
     """Raises typer.BadParameter for a name that is none of these."""
-    names = list(given)
+    names = list(dict.fromkeys(given))
     if unknown := set(names) - set(known):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: it is one of {', '.join(known)}", param_hint=option)
     return names
 
 
 if __name__ == "__main__":
-    app = typer.Typer(rich_markup_mode="markdown")  # which joins the lines of a paragraph
+    app = typer.Typer(add_completion=False, rich_markup_mode="markdown")  # which joins the lines of a paragraph
     app.command()(main)
     app()

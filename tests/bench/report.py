@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.machine import Machine
-from tests.bench.memory import Memory
 from tests.bench.runner import Result
 from tests.bench.scenarios import Finding, Scenario
 
@@ -24,7 +23,6 @@ class Report:
 
     machine: Machine
     results: Sequence[Result]
-    memories: Sequence[Memory]
     findings: Mapping[Scenario, Sequence[Finding]]
 
     def show(self, console: Console) -> None:
@@ -37,8 +35,6 @@ class Report:
                     console.print(f"{result.path.what}: {result.path.note}", style="dim", soft_wrap=True)
         if self.findings:
             console.print(_findings(self.findings))
-        if self.memories:
-            console.print(_memory(self.memories))
 
     def write_json(self, path: Path) -> None:
         document: Mapping[str, object] = {
@@ -48,7 +44,6 @@ class Report:
                 {**scenario.as_json(), "findings": [finding.as_json() for finding in findings]}
                 for scenario, findings in self.findings.items()
             ],
-            "memory": [memory.as_json() for memory in self.memories],
         }
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
@@ -61,11 +56,14 @@ def _rates(results: Sequence[Result]) -> Table:
     for heading in ("engine", "rival's", "ratio", "of runs", "goal", ""):
         table.add_column(heading, justify="right")
     for result in results:
+        engine = f"{median(each.rate for each in result.engine):,.0f}"
+        if not result.matches:
+            table.add_row(result.path.what, "", engine, end_section=True)
         for place, match in enumerate(result.matches):
             table.add_row(
                 "" if place else result.path.what,
                 match.rival.what,
-                "" if place else f"{median(each.rate for each in result.engine):,.0f}",
+                "" if place else engine,
                 f"{median(each.rate for each in match.measured):,.0f}",
                 f"{match.ratio:.2f}",
                 f"{min(match.ratios):.2f} - {max(match.ratios):.2f}",
@@ -100,24 +98,3 @@ def _findings(findings: Mapping[Scenario, Sequence[Finding]]) -> Table:
 
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _memory(memories: Sequence[Memory]) -> Table:
-    table = Table(
-        title="memory while steps run (live enrollments, highest sample, wakeups waiting in Redis)",
-        title_justify="left",
-    )
-    table.add_column("enrollments", justify="right")
-    for name in memories[0].resident_mib:
-        table.add_column(f"{name} MiB", justify="right")
-    for heading in ("Redis KiB", "wakeups", "steps run"):
-        table.add_column(heading, justify="right")
-    for memory in memories:
-        table.add_row(
-            f"{memory.enrollments:,}",
-            *(f"{resident:.0f}" for resident in memory.resident_mib.values()),
-            f"{memory.redis_bytes / 1024:,.0f}",
-            f"{memory.wakeups}",
-            f"{memory.steps_run:,}",
-        )
-    return table

@@ -47,7 +47,7 @@ def result() -> Result:
 
 def report() -> Report:
     late = Finding("p99", 1.5, "s", "< 1 s", met=False)
-    return Report(MACHINE, [result()], [], {Scenario("late", "lateness", nothing): [late]})
+    return Report(MACHINE, [result()], {Scenario("late", "lateness", nothing): [late]})
 
 
 def test_table_shows_ratios_with_goals_and_a_miss_as_a_miss() -> None:

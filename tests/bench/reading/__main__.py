@@ -26,17 +26,21 @@ PART = "reading"
 
 
 class Tally:
-    """What was parsed; the moment of the last row that is expected is kept."""
+    """What was parsed, up to the last of the rows that are expected.
+
+    The consumer reads all once more when it finds that nothing of it was kept: that is behind the end.
+    """
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
         self._ids: list[str] = []
 
     def add(self, received: Sequence[Received[AnyInbound]]) -> None:
+        if len(self._ids) >= self._rows:
+            return
         self._ids += [one.id for one in received]
         if len(self._ids) >= self._rows:
-            now = perf_counter()
-            self._tell(now, received[-1].event)
+            self._tell(perf_counter(), received[-1].event)
 
     def _tell(self, now: float, last: AnyInbound) -> None:
         told = {
