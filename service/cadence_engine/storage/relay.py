@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import orjson
+
 from cadence_engine.storage.connection import Connection
 
 
@@ -34,6 +36,12 @@ class LetterId(NamedTuple):
     topic: str
     partition: int
     offset: int
+
+    @classmethod
+    def of(cls, event: LoggedEvent) -> "LetterId":
+        """What an event of type DEAD_LETTER refers to."""
+        data = orjson.loads(event.data)
+        return cls(data["topic"], data["partition"], data["offset"])
 
 
 class Letter(NamedTuple):
@@ -105,8 +113,21 @@ JOIN unnest($1::text[], $2::int[], $3::bigint[]) AS wanted (topic, partition, re
     ON (data->>'topic', (data->>'partition')::int, (data->>'offset')::bigint) = (topic, partition, record_offset)
 WHERE published_at IS NULL AND event.type = 'cadence.dead-letter'
 """
+UNPUBLISHED_AT = """
+SELECT DISTINCT batch.batch_id, batch.logged_at
+FROM unnest($1::bigint[]) AS seen (milliseconds)
+JOIN cadence_events AS event ON event.logged_at >= to_timestamp((milliseconds - 1) / 1000.0)
+    AND event.logged_at <= to_timestamp((milliseconds + 1) / 1000.0)
+JOIN event_batches AS batch USING (batch_id)
+WHERE batch.published_at IS NULL
+ORDER BY batch.batch_id
+"""
+LAST_PUBLISHED = """
+SELECT batch_id, logged_at FROM event_batches WHERE batch_id = ANY (SELECT unnest(last_batches) FROM relay_state)
+ORDER BY batch_id
+"""
 ADVANCE = """
-UPDATE relay_state SET last_mark = $1, last_digest = $2 WHERE last_mark = $1 - 1
+UPDATE relay_state SET last_mark = $1, last_digest = $2, last_batches = $3 WHERE last_mark = $1 - 1
 """
 
 
@@ -208,14 +229,26 @@ async def set_published(connection: Connection, batch_ids: Collection[int]) -> i
     return int(status.rsplit(" ", 1)[1])
 
 
-async def advance(connection: Connection, mark: int, digest: str) -> bool:
-    """Move the last mark one on; False when it was not `mark - 1`."""
-    return await connection.execute(ADVANCE, mark, digest) == "UPDATE 1"
+async def unpublished_at(connection: Connection, milliseconds: Collection[int]) -> list[tuple[int, datetime]]:
+    """The unpublished batches, each with its time, that were logged within a millisecond of these (since 1970)."""
+    return [(row[0], row[1]) for row in await connection.fetch(UNPUBLISHED_AT, list(milliseconds))]
+
+
+async def last_published(connection: Connection) -> list[tuple[int, datetime]]:
+    """The batches, each with its time, of the transaction that the last mark is of."""
+    return [(row[0], row[1]) for row in await connection.fetch(LAST_PUBLISHED)]
+
+
+async def advance(connection: Connection, mark: int, digest: str, batch_ids: Collection[int]) -> bool:
+    """Move the last mark one on, to the transaction with these batches; False when it was not `mark - 1`."""
+    return await connection.execute(ADVANCE, mark, digest, list(batch_ids)) == "UPDATE 1"
 
 
 async def overrule(connection: Connection, mark: int, digest: str) -> None:
     """Set the last mark whatever it was: for the operator's decision alone."""
-    await connection.execute("UPDATE relay_state SET last_mark = $1, last_digest = $2", mark, digest)
+    await connection.execute(
+        "UPDATE relay_state SET last_mark = $1, last_digest = $2, last_batches = '{}'", mark, digest
+    )
 
 
 async def unpublished_until(connection: Connection, batch_id: int | None = None) -> list[int]:

@@ -14,6 +14,8 @@ import structlog
 from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.bus import topics
 from cadence_engine.bus.relay import kafka
+from cadence_engine.bus.relay.dropped import true_mark
+from cadence_engine.bus.relay.ends import look
 from cadence_engine.bus.relay.errors import HistoryMismatch
 from cadence_engine.bus.relay.mark import UnreadableMark
 from cadence_engine.bus.relay.orphans import end_orphans
@@ -166,8 +168,10 @@ class Relay:
                     committed = await kafka.read_mark(admin, self._settings)
                 except UnreadableMark as unreadable:
                     raise HistoryMismatch(str(unreadable)) from unreadable
+                found = await look(self._settings, await producer.partitions())
+                committed = await true_mark(connection, self._settings, committed, found)
                 mark = await settle(connection, committed)
-                await end_orphans(connection, producer, self._settings)
+                await end_orphans(connection, producer, self._settings, found)
                 await self._on_point(Point.MARK_SETTLED)
                 log.info("relay_leading", mark=mark.number)
                 self._readiness.clear(PART)

@@ -5,7 +5,6 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-import orjson
 import structlog
 
 from cadence_contracts import dead_letters, structured_value, topics
@@ -37,7 +36,7 @@ class Outgoing(NamedTuple):
 
 def letter_ids(logged: Iterable[LoggedEvent]) -> list[LetterId]:
     """The dead letters that the events refer to."""
-    return [_letter_id(event) for event in logged if event.type == events.DEAD_LETTER]
+    return [LetterId.of(event) for event in logged if event.type == events.DEAD_LETTER]
 
 
 def outgoing(
@@ -49,7 +48,7 @@ def outgoing(
     """
     for event in logged:
         if event.type == events.DEAD_LETTER:
-            letter = letters.get(_letter_id(event))
+            letter = letters.get(LetterId.of(event))
             if letter is None:
                 log.error("dead_letter_missing", batch_id=event.batch_id, position=event.position)
             else:
@@ -136,11 +135,6 @@ def _bytes(content: bytes | None) -> int:
 
 def _header_bytes(headers: Headers) -> int:
     return sum(len(name.encode()) + _bytes(value) + HEADER_ROOM for name, value in headers)
-
-
-def _letter_id(event: LoggedEvent) -> LetterId:
-    data = orjson.loads(event.data)
-    return LetterId(data["topic"], data["partition"], data["offset"])
 
 
 @lru_cache(maxsize=1024)

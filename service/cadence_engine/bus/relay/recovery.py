@@ -57,7 +57,7 @@ async def settle(connection: Connection, mark: Mark | None) -> Mark:
 async def confirm(connection: Connection, mark: Mark) -> None:
     """Write down that Kafka has committed this mark. Raises MarkMoved."""
     published = await storage.set_published(connection, mark.batch_ids)
-    moved = await storage.advance(connection, mark.number, mark.digest)
+    moved = await storage.advance(connection, mark.number, mark.digest, mark.batch_ids)
     if published != len(mark.batch_ids) or not moved:
         raise MarkMoved(f"mark {mark.number}: {published} of {len(mark.batch_ids)} batches were unpublished")
 

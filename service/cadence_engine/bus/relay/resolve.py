@@ -12,9 +12,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from cadence_engine.bus import topics
 from cadence_engine.bus.relay import kafka
+from cadence_engine.bus.relay.dropped import true_mark
+from cadence_engine.bus.relay.ends import look
 from cadence_engine.bus.relay.errors import HistoryMismatch, LeaseTaken, RelayError
 from cadence_engine.bus.relay.mark import Mark, UnreadableMark
-from cadence_engine.bus.relay.publisher import publisher
+from cadence_engine.bus.relay.publisher import Publisher, publisher
 from cadence_engine.bus.relay.recovery import examine
 from cadence_engine.settings import Settings
 from cadence_engine.storage import database
@@ -67,7 +69,7 @@ async def resolve(settings: Settings, trust: Trust | None = None) -> Picture:
         await topics.check(settings, topics.outbound(settings))
         limits = await kafka.largest_records(admin, settings)
         async with publisher(settings, batch_bytes=kafka.batch_bytes(limits.values())) as producer:
-            picture = await _look(connection, admin, settings)
+            picture = await _look(connection, admin, producer, settings)
             match trust if picture.mismatch else None:
                 case Trust.DATABASE:
                     await producer.repeat(Mark(picture.state.last_mark, picture.state.last_digest))
@@ -78,11 +80,12 @@ async def resolve(settings: Settings, trust: Trust | None = None) -> Picture:
             return picture
 
 
-async def _look(connection: Connection, admin: AIOKafkaAdminClient, settings: Settings) -> Picture:
+async def _look(connection: Connection, admin: AIOKafkaAdminClient, producer: Publisher, settings: Settings) -> Picture:
     state = await storage.state(connection)
     mark, mismatch = None, None
     try:
         mark = await kafka.read_mark(admin, settings)
+        mark = await true_mark(connection, settings, mark, await look(settings, await producer.partitions()))
         await examine(connection, mark)
     except (UnreadableMark, HistoryMismatch) as found:
         mismatch = str(found)
