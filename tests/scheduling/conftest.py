@@ -21,7 +21,7 @@ from cadence_engine.scheduling.ticker import tick
 from cadence_engine.settings import Settings
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
-from tests.handlers.conftest import ACME, Stage, definition, stage
+from tests.handlers.conftest import Stage, definition, stage
 
 __all__ = ["stage"]
 
@@ -58,8 +58,9 @@ class Desk:
     def pool(self) -> Pool:
         return self.stage.pool
 
-    async def due(self, contacts: int, *, after: timedelta) -> None:
-        """Enroll so many further contacts, their step due then."""
+    async def due(self, contacts: int, *, after: timedelta, version: CadenceVersion | None = None) -> None:
+        """Enroll so many further contacts, their step due then, in another company's cadence if one is given."""
+        version = version or self.version
         ids = [uuid.uuid4().hex for _ in range(contacts)]
         phones = [f"+55119{n:08d}" for n in range(contacts)]
         async with self.pool.acquire() as connection, connection.transaction():
@@ -68,15 +69,18 @@ class Desk:
                 INSERT INTO contacts (company_id, contact_id, phone, phone_at)
                 SELECT $1, contact.id, contact.phone, now() FROM unnest($2::text[], $3::text[]) AS contact (id, phone)
                 """,
-                ACME,
+                version.company_id,
                 ids,
                 phones,
             )
-            await connection.execute(ENROLLED, ACME, self.version.cadence_id, self.version.version, after, ids)
+            await connection.execute(ENROLLED, version.company_id, version.cadence_id, version.version, after, ids)
 
-    async def sent(self) -> int:
-        """How many sends were decided so far."""
-        return int(await self.pool.fetchval("SELECT count(*) FROM cadence_events WHERE type LIKE 'whatsapp.%'"))
+    async def sent(self, company: str | None = None) -> int:
+        """How many sends were decided so far, for one company if it is given."""
+        count = (
+            "SELECT count(*) FROM cadence_events WHERE type LIKE 'whatsapp.%' AND company_id = coalesce($1, company_id)"
+        )
+        return int(await self.pool.fetchval(count, company))
 
     async def lateness(self) -> list[timedelta]:
         """Between due time and decision, of every step that ran."""

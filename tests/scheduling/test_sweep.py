@@ -7,9 +7,11 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from cadence_engine.domain.cadence import Wait
 from cadence_engine.health import Readiness
 from cadence_engine.scheduling.due_steps import DueSteps
 from cadence_engine.scheduling.sweep import Sweep
+from tests.handlers.conftest import definition
 from tests.scheduling.conftest import Desk
 
 road_is_clear = pytest.mark.usefixtures("road_is_clear")
@@ -31,6 +33,22 @@ async def test_everything_overdue_runs_batch_by_batch(desk: Desk) -> None:
     assert await desk.sent() == 25
     assert await sweep.run_once() is False
     assert await desk.sent() == 25
+
+
+@road_is_clear
+async def test_nobody_waits_for_the_end_of_anothers_backlog(desk: Desk) -> None:
+    await desk.due(100, after=timedelta(minutes=-10))
+    for company in ("globex", "initech"):
+        await desk.due(
+            3, after=timedelta(minutes=-1), version=await desk.stage.publish(definition(waits=[Wait()]), company)
+        )
+    sweep = _sweep(desk, Readiness(), claim_rows=10)
+    for _ in range(2):
+        assert await sweep.run_once() is True
+    assert [await desk.sent(company) for company in ("acme", "globex", "initech")] == [13, 3, 3]
+    while await sweep.run_once():
+        pass
+    assert await desk.sent() == 106
 
 
 @road_is_clear

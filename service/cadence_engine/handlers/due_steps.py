@@ -53,9 +53,12 @@ class Ran:
     full: bool = False
 
 
-async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime | None = None) -> Ran:
+async def run_due_steps(
+    unit: UnitOfWork, policy: Policy, *, due_until: datetime | None = None, fairly: bool = False
+) -> Ran:
     """Run a batch of what is due, by `due_until` if given, longest due first; other workers take other rows.
 
+    `fairly`: a share of every company's, amid a backlog; there is then more, whatever was claimed.
     Raises what the database raises; a row that was claimed alone and cannot be written is parked instead.
     """
     reading = await gate.read(unit.connection)
@@ -64,9 +67,9 @@ async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime
         return Ran(held=until)
     if due_until is not None:
         until = min(until, due_until)
-    claimed = await claim.due(unit.connection, until, policy.claim_rows)
+    claimed = await claim.due(unit.connection, until, policy.claim_rows, fairly=fairly)
     if not claimed:
-        return Ran()
+        return Ran(full=fairly)
     keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}
     versions = await cadences.versions(unit.connection, keys)
     decisions = list(_decide(claimed, versions, reading.now, policy))
@@ -74,7 +77,7 @@ async def run_due_steps(unit: UnitOfWork, policy: Policy, *, due_until: datetime
         decisions = [await _apply_alone(unit, claimed[0], decisions[0], reading.now)]
     else:
         await apply(unit, decisions)
-    return _ran(claimed, decisions, policy)
+    return _ran(decisions, full=fairly or len(claimed) == policy.claim_rows)
 
 
 def _decide(
@@ -112,13 +115,12 @@ def _park_failed(enrollment: Enrollment, facts: Facts, doing: str, error: Except
     return park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
 
 
-def _ran(claimed: Collection[Claimed], decisions: Collection[Decision], policy: Policy) -> Ran:
+def _ran(decisions: Collection[Decision], *, full: bool) -> Ran:
     statuses = [decision.enrollment.status for decision in decisions]
-    parked = statuses.count(Status.PARKED)
     return Ran(
-        claimed=len(claimed),
+        claimed=len(decisions),
         sent=sum(len(decision.events) > 1 for decision in decisions),
         completed=statuses.count(Status.COMPLETED),
-        parked=parked,
-        full=len(claimed) == policy.claim_rows,
+        parked=statuses.count(Status.PARKED),
+        full=full,
     )

@@ -15,21 +15,28 @@ class DueSteps:
     A batch that fails as a whole would be claimed again as it was, the longest due first, and hold up everything behind
     it: for instance one that takes longer to fill its templates than a transaction may stand idle. A row that fails
     even alone is parked.
+
+    A batch that is full tells of a backlog, perhaps of one company alone: every other batch then takes a share of every
+    company's steps, so that no company waits for the end of another's campaign.
     """
 
     def __init__(self, pool: Pool, policy: Policy) -> None:
         self._pool = pool
         self._policy = policy
         self._rows = policy.claim_rows
+        self._fairly = False
 
     async def run(self, *, due_until: datetime | None = None) -> tuple[Ran, list[datetime]]:
         """One batch, and the moments to wake up at. A tenth of the rows after a failure, then twice as many again."""
-        rows = self._rows
+        rows, fairly = self._rows, self._fairly
         policy = replace(self._policy, claim_rows=rows)
         try:
-            ran = await database.run(self._pool, lambda unit: run_due_steps(unit, policy, due_until=due_until))
+            ran, wake_at = await database.run(
+                self._pool, lambda unit: run_due_steps(unit, policy, due_until=due_until, fairly=fairly)
+            )
         except Exception:
             self._rows = max(1, rows // 10)
             raise
         self._rows = min(self._policy.claim_rows, rows * 2)
-        return ran
+        self._fairly = ran.full and not fairly
+        return ran, wake_at

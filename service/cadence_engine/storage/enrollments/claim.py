@@ -25,16 +25,32 @@ KNOWN = """
     LEFT JOIN leads l USING (company_id, lead_id)
     JOIN cadences k USING (company_id, cadence_id)"""
 
-CLAIM = f"""
+DUE = """status = 'active' AND next_run_at <= $1
+            AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))"""
+
+LONGEST_DUE = f"""
     WITH e AS MATERIALIZED (
-        SELECT * FROM cadence_enrollments
-        WHERE status = 'active' AND next_run_at <= $1
-            AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))
-        ORDER BY next_run_at LIMIT $2
+        SELECT * FROM cadence_enrollments WHERE {DUE} ORDER BY next_run_at LIMIT $2
         FOR UPDATE SKIP LOCKED
     )
     SELECT {COLUMNS}, {FACTS} FROM e {KNOWN} ORDER BY e.next_run_at
 """  # noqa: S608  # constants of this module
+
+OF_EACH_COMPANY = f"""
+    WITH waiting AS MATERIALIZED (
+        SELECT company_id, longest.next_run_at FROM companies CROSS JOIN LATERAL (
+            SELECT next_run_at FROM cadence_enrollments AS one
+            WHERE one.company_id = companies.company_id AND status = 'active' AND next_run_at <= $1
+            ORDER BY next_run_at LIMIT 1
+        ) AS longest ORDER BY next_run_at LIMIT $2
+    ), e AS MATERIALIZED (
+        SELECT share.* FROM waiting CROSS JOIN LATERAL (
+            SELECT * FROM cadence_enrollments AS one WHERE one.company_id = waiting.company_id AND {DUE}
+            ORDER BY next_run_at LIMIT $2 / (SELECT count(*) FROM waiting) FOR UPDATE SKIP LOCKED
+        ) AS share
+    )
+    SELECT {COLUMNS}, {FACTS} FROM e {KNOWN} ORDER BY e.next_run_at
+"""  # noqa: S608
 
 PARKED_OF = f"""
     SELECT {COLUMNS}, {FACTS}
@@ -62,12 +78,14 @@ STALE_PARKED = f"""
 Claimed = tuple[Enrollment, Facts]
 
 
-async def due(connection: Connection, until: datetime, rows: int) -> list[Claimed]:
+async def due(connection: Connection, until: datetime, rows: int, *, fairly: bool = False) -> list[Claimed]:
     """Lock up to `rows` active enrollments due by `until`, longest due first; skips those that others hold.
 
+    `fairly`: as many of each company that has any, so that none waits for another's backlog; may be fewer in all.
     A cadence that is paused, and whose enrollments are still being moved, is left out. Locks nothing but enrollments.
     """
-    return [_claimed(row) for row in await connection.fetch(CLAIM, until, rows)]
+    claim = OF_EACH_COMPANY if fairly else LONGEST_DUE
+    return [_claimed(row) for row in await connection.fetch(claim, until, rows)]
 
 
 async def parked_of(connection: Connection, contacts: Collection[ContactKey]) -> list[Claimed]:

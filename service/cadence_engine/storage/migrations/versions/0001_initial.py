@@ -167,6 +167,7 @@ CREATE TABLE cadence_enrollments (
     CHECK ((cancel_reason IS NOT NULL) = (status = 'cancelled'))
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX enrollments_due ON cadence_enrollments (next_run_at) WHERE status = 'active';
+CREATE INDEX enrollments_due_of_company ON cadence_enrollments (company_id, next_run_at) WHERE status = 'active';
 CREATE UNIQUE INDEX enrollments_one_live ON cadence_enrollments (company_id, contact_id, cadence_id)
     WHERE status IN ('active', 'paused', 'parked');
 CREATE INDEX enrollments_ended ON cadence_enrollments (company_id, contact_id, cadence_id, started_at)
@@ -244,6 +245,7 @@ CREATE TABLE relay_state (                               -- one row
     one          boolean PRIMARY KEY DEFAULT true CHECK (one),
     last_mark    bigint NOT NULL DEFAULT 0 CHECK (last_mark >= 0),   -- number of the last Kafka transaction
     last_digest  text NOT NULL DEFAULT '',               -- of every event published so far, in order
+    last_batches bigint[] NOT NULL DEFAULT '{}',                     -- what that transaction carried
     leader       text,
     lease_until  timestamptz NOT NULL DEFAULT '-infinity'
 );
