@@ -56,7 +56,7 @@ def advance(enrollment: Enrollment, version: CadenceVersion, facts: Facts, now: 
     """What happens to an active enrollment whose `next_run_at` has come. `now` is the database's clock."""
     step = version.step_at(enrollment.step_index)
     if step is None:
-        return _complete(enrollment, version, (), now, enrollment.revision)
+        return _complete(enrollment, version, (), now, enrollment)
     addressed = address(enrollment, step, facts)
     if isinstance(addressed, Obstacle):
         return park(enrollment, addressed.reason, addressed.detail, facts, now)
@@ -81,8 +81,8 @@ def advance(enrollment: Enrollment, version: CadenceVersion, facts: Facts, now: 
     )
     told = (send, _executed(enrollment, moved, step, send, now))
     if following is None:
-        return _complete(moved, version, told, now, enrollment.revision)
-    return Decision(moved, told, enrollment.revision)
+        return _complete(moved, version, told, now, enrollment)
+    return Decision(moved, told, enrollment)
 
 
 def _executed(before: Enrollment, after: Enrollment, step: Step, send: Event, now: datetime) -> Event:
@@ -93,14 +93,14 @@ def _executed(before: Enrollment, after: Enrollment, step: Step, send: Event, no
         SCHEDULE,
         stepKey=step.key,
         stepIndex=before.step_index,
-        sendId=str(send.event_id),
+        sendId=send.data["sendId"],
         dueAt=wire_time(before.next_run_at or now),
         nextRunAt=after.next_run_at and wire_time(after.next_run_at),
     )
 
 
 def _complete(
-    enrollment: Enrollment, version: CadenceVersion, told: tuple[Event, ...], now: datetime, decided_on: int
+    enrollment: Enrollment, version: CadenceVersion, told: tuple[Event, ...], now: datetime, before: Enrollment
 ) -> Decision:
     tags = version.definition.completion_tags
     completed = enrollment._replace(
@@ -109,4 +109,4 @@ def _complete(
         ended_at=now,
         revision=enrollment.revision + 1,
     )
-    return Decision(completed, (*told, about(completed, COMPLETED, now, SCHEDULE, tags=list(tags))), decided_on, tags)
+    return Decision(completed, (*told, about(completed, COMPLETED, now, SCHEDULE, tags=list(tags))), before, tags)

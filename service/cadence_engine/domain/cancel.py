@@ -57,4 +57,4 @@ def cancel(
     event = about(
         cancelled, CANCELLED, now, cause, reason=reason.value, actor=cause.actor, messageId=message_id, note=note
     )
-    return Decision(cancelled, (event,), enrollment.revision)
+    return Decision(cancelled, (event,), enrollment)

@@ -7,12 +7,14 @@ from cadence_engine.domain.events import Event
 
 
 class Decision(NamedTuple):
-    """New state, what to tell about it, and the tags that it puts on the contact.
-
-    `decided_on` is the revision that the decision was made from; 0 for a new enrollment.
-    """
+    """New state, what to tell about it, what it was decided on (None where it is new), and the contact's new tags."""
 
     enrollment: Enrollment
     events: tuple[Event, ...]
-    decided_on: int
+    before: Enrollment | None
     tags: tuple[str, ...] = ()
+
+    @property
+    def decided_on(self) -> int:
+        """The revision that the decision was made from; 0 for a new enrollment."""
+        return 0 if self.before is None else self.before.revision

@@ -177,4 +177,4 @@ def _start(request: EnrollRequest, version: CadenceVersion, zone: str, now: date
         conversationId=request.conversation_id,
         nextRunAt=wire_time(next_run_at),
     )
-    return Decision(enrollment, (started,), decided_on=0)
+    return Decision(enrollment, (started,), before=None)

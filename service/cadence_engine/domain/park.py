@@ -18,7 +18,7 @@ def park(enrollment: Enrollment, reason: ParkReason, detail: str, facts: Facts, 
         revision=enrollment.revision + 1,
     )
     told = about(parked, PARKED, now, SCHEDULE, reason=reason.value, detail=detail)
-    return Decision(parked, (told,), enrollment.revision)
+    return Decision(parked, (told,), enrollment)
 
 
 def unpark(enrollment: Enrollment, cause: Cause, now: datetime) -> Decision:
@@ -32,9 +32,9 @@ def unpark(enrollment: Enrollment, cause: Cause, now: datetime) -> Decision:
     )
     due = None if active.next_run_at is None else wire_time(active.next_run_at)
     resumed = about(active, RESUMED, now, cause, reason="unparked", actor=cause.actor, nextRunAt=due)
-    return Decision(active, (resumed,), enrollment.revision)
+    return Decision(active, (resumed,), enrollment)
 
 
 def still_parked(enrollment: Enrollment, facts: Facts) -> Decision:
     """Looked at again in vain: nothing to tell, and nothing to look at until the facts change once more."""
-    return Decision(enrollment._replace(parked_knowing=facts.revisions), (), enrollment.revision)
+    return Decision(enrollment._replace(parked_knowing=facts.revisions), (), enrollment)

@@ -31,7 +31,7 @@ def pause(
         revision=enrollment.revision + 1,
     )
     told = events.about(paused, events.PAUSED, now, cause, reason=reason, actor=cause.actor, nextRunAt=None)
-    return Decision(paused, (told,), enrollment.revision)
+    return Decision(paused, (told,), enrollment)
 
 
 def resume(enrollment: Enrollment, *, now: datetime, cause: Cause, reason: str | None) -> Decision:
@@ -47,4 +47,4 @@ def resume(enrollment: Enrollment, *, now: datetime, cause: Cause, reason: str |
         revision=enrollment.revision + 1,
     )
     more = {"reason": reason, "actor": cause.actor, "nextRunAt": events.wire_time(due)}
-    return Decision(resumed, (events.about(resumed, events.RESUMED, now, cause, **more),), enrollment.revision)
+    return Decision(resumed, (events.about(resumed, events.RESUMED, now, cause, **more),), enrollment)

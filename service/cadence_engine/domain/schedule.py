@@ -56,7 +56,10 @@ def is_zone(name: str) -> bool:
 def zone_of(*names: str | None) -> str:
     """The first of `names` that is a zone here: one that another service knows may not be. The last must be one."""
     *candidates, default = names
-    return next((name for name in candidates if name and is_zone(name)), default or "UTC")
+    for name in candidates:
+        if name and is_zone(name):
+            return name
+    return default or "UTC"
 
 
 def wait_left(due: datetime, held_at: datetime) -> timedelta:

@@ -24,6 +24,7 @@ SESSION = {
     "timezone": "UTC",
 }
 TRANSACTION_TIMEOUT_SINCE = 17
+JSONB_VERSION = b"\x01"
 CONNECT_WITHIN = 10.0  # seconds; a server that is cut off would otherwise be waited for as long as a page may take
 
 
@@ -83,10 +84,17 @@ async def _session(database_url: str) -> dict[str, str]:
 
 
 async def _prepare_connection(connection: Connection) -> None:
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
-        )
+    # In their binary form, which COPY needs.
+    await connection.set_type_codec(
+        "json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=orjson.loads
+    )
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: JSONB_VERSION + orjson.dumps(value),
+        decoder=lambda written: orjson.loads(written[len(JSONB_VERSION) :]),
+    )
 
 
 async def run(pool: Pool, work: Callable[[UnitOfWork], Awaitable[T]]) -> tuple[T, list[datetime]]:

@@ -84,6 +84,9 @@ class Side:
     async def fetchval(self, statement: str, *values: object) -> Any:
         return await self._in_turn(self._connection.fetchval, self._rewrite(statement), *values)
 
+    async def copy_records_to_table(self, table: str, **what: Any) -> Any:
+        return await self._in_turn(partial(self._connection.copy_records_to_table, **what), table)
+
     async def _in_turn(self, statement: Callable[..., Awaitable[Any]], *arguments: object) -> Any:
         self._asks.set()
         await self._turn.acquire()
