@@ -24,10 +24,14 @@ async def companies_with_detector(connection: Connection) -> list[tuple[Company,
     """Companies with an active inactivity cadence, and the local date of their newest finished run."""
     rows = await connection.fetch(
         """
-        SELECT company_id, max(local_date) FILTER (WHERE finished_at IS NOT NULL)
+        SELECT company_id, newest.local_date
         FROM (SELECT DISTINCT company_id FROM cadences WHERE trigger_event = $1 AND status = 'active') AS with_detector
-        LEFT JOIN detector_runs USING (company_id)
-        GROUP BY company_id ORDER BY company_id
+        LEFT JOIN LATERAL (
+            SELECT local_date FROM detector_runs AS run
+            WHERE run.company_id = with_detector.company_id AND finished_at IS NOT NULL
+            ORDER BY local_date DESC LIMIT 1
+        ) AS newest ON true
+        ORDER BY company_id
         """,
         INACTIVITY,
     )
