@@ -1,0 +1,186 @@
+"""The hot statements find their rows by an index, however large the tables are, and look at few others."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+
+import pytest
+
+from cadence_contracts.inbound import AnyInbound, ContactDeleted, ContactUpdated, MessageReceived
+from cadence_engine.bus.relay.batches import lock_next
+from cadence_engine.domain.events import CANCELLED, RESUMED, STARTED
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.detect_inactive import PAGE, companies_due, detect_page
+from cadence_engine.handlers.due_steps import run_due_steps
+from cadence_engine.handlers.page import apply_page
+from cadence_engine.handlers.received import Page, Received, Span
+from cadence_engine.scheduling.wakeups.buckets import HORIZON, WIDTH
+from cadence_engine.storage import relay, wakeups
+from cadence_engine.storage.connection import Pool
+from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.reports import contacts
+from tests.bench import seed
+from tests.storage.conftest import CONTACTS, EVENTS_IN_BATCH, LATER, OVERDUE, UNPUBLISHED
+from tests.storage.plans import Plan, Scan, plans_of
+
+ROWS = 200
+SLACK = 2
+LARGE = 5_000
+POLICY = Policy(claim_rows=ROWS, gate_max_lag=timedelta(days=1), relay_max_lag=timedelta(days=1))
+
+WHOLE = {"event_batches_unpublished"}
+"""Indexes that are read from one end to the other: they hold what is wanted and nothing else."""
+
+
+async def due_steps(unit: UnitOfWork) -> int:
+    """A batch of what is due."""
+    return (await run_due_steps(unit, POLICY)).sent
+
+
+async def due_steps_of_each_company(unit: UnitOfWork) -> int:
+    """A batch of what is due amid a backlog."""
+    return (await run_due_steps(unit, POLICY, fairly=True)).sent
+
+
+async def replies(unit: UnitOfWork) -> int:
+    """A page of replies of contacts who wait for a step."""
+    replied = [
+        MessageReceived(
+            company_id=f"company-{n % seed.COMPANIES}",
+            contact_id=f"contact-{n}",
+            conversation_id=f"conversation-{n}",
+            message_id=f"message-{n}",
+        )
+        for n in range(OVERDUE, OVERDUE + ROWS)
+    ]
+    return await _applied(unit, replied, CANCELLED)
+
+
+async def new_contacts(unit: UnitOfWork) -> int:
+    """A page of contacts that are created; half of them are known already, from their messages."""
+    return await _applied(
+        unit, [seed.contact_created(n) for n in range(CONTACTS - ROWS // 2, CONTACTS + ROWS // 2)], STARTED
+    )
+
+
+async def known_contacts(unit: UnitOfWork) -> int:
+    """A page of news of contacts, each with a parked enrollment that waited for it."""
+    last = OVERDUE + LATER
+    news = [
+        ContactUpdated(
+            company_id=f"company-{n % seed.COMPANIES}", contact_id=f"contact-{n}", name="Ana", tags=["vip", "old"]
+        )
+        for n in range(last - ROWS, last)
+    ]
+    return await _applied(unit, news, RESUMED)
+
+
+async def erased_contacts(unit: UnitOfWork) -> int:
+    """A page of deletions of contacts who wait for a step, and went through a passage before."""
+    gone = [
+        ContactDeleted(company_id=f"company-{n % seed.COMPANIES}", contact_id=f"contact-{n}")
+        for n in range(OVERDUE, OVERDUE + ROWS)
+    ]
+    return await _applied(unit, gone, CANCELLED)
+
+
+async def companies_with_silent_contacts(unit: UnitOfWork) -> int:
+    """Whose detector is to run now."""
+    return len(await companies_due(unit, POLICY))
+
+
+async def silent_contacts(unit: UnitOfWork) -> int:
+    """Two pages of the detector: the second begins behind the first."""
+    pages = [await detect_page(unit, "company-0", POLICY) for _ in range(2)]
+    return sum(page.enrolled for page in pages)
+
+
+async def publishing(unit: UnitOfWork) -> int:
+    """What the relay publishes in one transaction."""
+    portion = await lock_next(unit.connection, UNPUBLISHED)
+    await relay.set_published(unit.connection, portion.batch_ids)
+    return len(list(portion.events))
+
+
+async def planning(unit: UnitOfWork) -> int:
+    """The moments of the next minute at which something is due."""
+    return len(await wakeups.due_moments(unit.connection, bucket=WIDTH, ahead=HORIZON))
+
+
+async def status(unit: UnitOfWork) -> int:
+    """What an operator is told of a contact."""
+    report = await contacts.about(unit.connection, "company-1", "contact-1")
+    return len(report.timeline) if report else 0
+
+
+async def _applied(unit: UnitOfWork, told: Sequence[AnyInbound], expected: str) -> int:
+    """How many of these events follow from a page of the records."""
+    received = tuple(
+        Received(event, event.event_type, "/crm", f"event-{place}", unit.now) for place, event in enumerate(told)
+    )
+    await apply_page(unit, Page((Span(told[0].event_type, 0, 0, len(told)),), received, ()), POLICY)
+    return sum(event.type == expected for event in unit.events)
+
+
+Story = Callable[[UnitOfWork], Awaitable[int]]
+
+STORIES: Mapping[Story, int] = {
+    due_steps: ROWS,
+    due_steps_of_each_company: ROWS,
+    replies: ROWS,
+    new_contacts: ROWS,
+    known_contacts: ROWS,
+    erased_contacts: ROWS,
+    companies_with_silent_contacts: seed.COMPANIES,
+    silent_contacts: 2 * PAGE,
+    publishing: UNPUBLISHED * EVENTS_IN_BATCH,
+    planning: 1,
+    status: 2,
+}
+"""Each with how much it does."""
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+async def test_no_statement_goes_through_a_large_table(large: Pool, story: Story) -> None:
+    plans = await _plans(large, story)
+    assert plans, "nothing was asked of the database"
+    wrong = await _going_through(large, plans, STORIES[story])
+    assert not wrong, "\n\n".join(map(str, wrong))
+
+
+@pytest.mark.parametrize(
+    ("index", "story"),
+    [
+        ("enrollments_due", due_steps),
+        ("enrollments_due_of_company", due_steps_of_each_company),
+        ("enrollments_one_live", replies),
+        ("enrollments_ended", new_contacts),
+        ("contacts_by_silence", silent_contacts),
+        ("event_batches_unpublished", publishing),
+        ("cadence_events_of_enrollment", status),
+    ],
+)
+async def test_a_missing_index_is_noticed(large: Pool, index: str, story: Story) -> None:
+    plans = await _plans(large, story, before=f"DROP INDEX {index}")
+    assert await _going_through(large, plans, STORIES[story])
+
+
+async def _plans(large: Pool, story: Story, *, before: str = "") -> Sequence[Plan]:
+    async def work(unit: UnitOfWork) -> None:
+        assert await story(unit) == STORIES[story]
+
+    return await plans_of(large, work, before=before)
+
+
+async def _going_through(large: Pool, plans: Sequence[Plan], rows: int) -> Sequence[Plan]:
+    """Those that look at far more rows of a large table than the work is about, or would in time."""
+    tables = {
+        row[0]
+        for row in await large.fetch("SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples >= $1", LARGE)
+    }
+    return [plan for plan in plans if any(scan.table in tables and _goes_through(scan, rows) for scan in plan.scans)]
+
+
+def _goes_through(scan: Scan, rows: int) -> bool:
+    if scan.index is None or (not scan.sought and scan.index not in WHOLE):
+        return True
+    return scan.rows is not None and scan.rows > SLACK * rows
