@@ -21,11 +21,12 @@ Look = tuple[float, int]
 
 
 class Send(NamedTuple):
-    """`due_at` as the send says, `seen_at` when it was first seen: both seconds since 1970 by the database's clock."""
+    """All moments are seconds since 1970, by the database's clock; `decided_at` and `due_at` are what the send says."""
 
     id: str
     company_id: str
     due_at: float
+    decided_at: float
     seen_at: float
 
     @property
@@ -84,7 +85,8 @@ class Sight:
 
 def _send(value: bytes, seen_at: float) -> Send:
     told = orjson.loads(value)["data"]
-    return Send(told["sendId"], told["companyId"], datetime.fromisoformat(told["dueAt"]).timestamp(), seen_at)
+    due_at, decided_at = (datetime.fromisoformat(told[name]).timestamp() for name in ("dueAt", "requestedAt"))
+    return Send(told["sendId"], told["companyId"], due_at, decided_at, seen_at)
 
 
 @contextlib.asynccontextmanager
