@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -122,7 +122,7 @@ class Stage:
             cause=Cause(actor="operator"),
             enrollment_id=uuid.uuid4(),
         )
-        request = replace(request, **more)
+        request = request._replace(**more)
         return (await run(self.pool, lambda unit: enroll(unit, [request], self.policy)))[0][0]
 
     async def run_due(self, *, open_gate: bool = True) -> Ran:

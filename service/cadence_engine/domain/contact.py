@@ -1,8 +1,8 @@
 """The person, as other services have described them so far."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from types import EllipsisType
+from typing import NamedTuple
 
 from cadence_engine.domain.known import UNTOLD, Known, newest
 
@@ -10,8 +10,7 @@ ContactKey = tuple[str, str]
 """(company id, contact id): an external id is known only together with its company."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContactChange:
+class ContactChange(NamedTuple):
     """Fields that one record tells; `...` says nothing about a field, None clears it."""
 
     name: str | None | EllipsisType = ...
@@ -20,8 +19,7 @@ class ContactChange:
     time_zone: str | None | EllipsisType = ...
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(NamedTuple):
     """A projection, a stub with nothing known where a message or a purchase came first."""
 
     company_id: str
@@ -54,8 +52,7 @@ class Contact:
 
     def told(self, change: ContactChange, at: datetime) -> "Contact":
         """With what a record of `at` says, where it is not older than what is known."""
-        return replace(
-            self,
+        return self._replace(
             mentioned_at=newest(self.mentioned_at, at),
             name=_told(self.name, change.name, at),
             phone=_told(self.phone, change.phone, at),
@@ -65,12 +62,11 @@ class Contact:
 
     def tagged(self, at: datetime) -> "Contact":
         """After its owner said at `at` which tags it has."""
-        return replace(self, tags_at=at, mentioned_at=newest(self.mentioned_at, at))
+        return self._replace(tags_at=at, mentioned_at=newest(self.mentioned_at, at))
 
     def messaged(self, at: datetime, *, inbound: bool, conversation_id: str | None) -> "Contact":
         """After a message of `at`, either way."""
-        return replace(
-            self,
+        return self._replace(
             mentioned_at=newest(self.mentioned_at, at),
             last_message_at=newest(self.last_message_at, at),
             last_inbound_at=newest(self.last_inbound_at, at) if inbound else self.last_inbound_at,
@@ -79,7 +75,7 @@ class Contact:
 
     def prefers(self, *, stop: bool, at: datetime) -> "Contact":
         """After a preference of `at`, also one from before a deletion: it is a wish, not personal data."""
-        return replace(self, opted_out=self.opted_out.told(stop, at))
+        return self._replace(opted_out=self.opted_out.told(stop, at))
 
     def erase(self, at: datetime) -> "Contact":
         """Without anything told up to `at`. The opt-out stays: forgetting it could only send more."""

@@ -1,9 +1,11 @@
 """Whether a contact starts a cadence, and with which first step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from cadence_engine.domain import schedule
@@ -14,9 +16,10 @@ from cadence_engine.domain.enrollment import Enrollment, Status
 from cadence_engine.domain.events import STARTED, Cause, about, wire_time
 from cadence_engine.domain.reentry import LastPassage, may_reenter
 
+NOTHING: Mapping[str, Scalar] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class EnrollRequest:
+
+class EnrollRequest(NamedTuple):
     """Somebody or something wants a contact in a cadence.
 
     `trigger` names what asks (`contact.created`, `inactivity`, `api`, ..), `triggered_at` when it happened: replies are
@@ -32,7 +35,7 @@ class EnrollRequest:
     enrollment_id: UUID
     lead_id: str | None = None
     conversation_id: str | None = None
-    context: Mapping[str, Scalar] = field(default_factory=dict)
+    context: Mapping[str, Scalar] = NOTHING
 
     @property
     def contact_key(self) -> ContactKey:
@@ -72,8 +75,7 @@ _MEANING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """What was found about a request. `active` and `live_id` speak of the cadence and of this contact in it."""
 
     version: CadenceVersion | None

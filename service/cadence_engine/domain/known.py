@@ -1,14 +1,12 @@
 """A fact and the time it was told: what makes late knowledge harmless."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Known(Generic[T]):
+class Known(NamedTuple, Generic[T]):
     """A field of a projection. `at` is None while nobody has said anything about it."""
 
     value: T

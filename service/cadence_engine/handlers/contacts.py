@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cadence_contracts.inbound import ContactCreated, ContactUpdated
-from cadence_engine.domain.contact import ContactChange, ContactKey
+from cadence_engine.domain.contact import Contact, ContactChange, ContactKey
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.received import Received
@@ -21,8 +21,9 @@ async def project_contacts(
     """Field by field the newest word wins; what is not newer than the contact's deletion is dropped."""
     if not events:
         return
-    locked = await contacts.lock_or_add(unit.connection, {_key(received) for received in events})
-    known = dict(locked)
+    keys = {_key(received) for received in events}
+    locked = await contacts.lock(unit.connection, keys)
+    known = {key: locked.get(key) or Contact(*key) for key in keys}
     tags: dict[ContactKey, Sequence[str]] = {}
     triggerings: list[Triggering] = []
     for received in events:
@@ -38,11 +39,10 @@ async def project_contacts(
         known[key] = told
         if isinstance(received.event, ContactCreated):
             triggerings.append(_triggering(received))
-    changed = [contact for key, contact in known.items() if contact is not locked[key]]
-    await contacts.save(unit.connection, changed)
+    changed = await contacts.write(unit.connection, known, locked)
     await contacts.replace_tags(unit.connection, tags)
     await unpark(unit, [contact.key for contact in changed])
-    await enroll_triggered(unit, triggerings, known, policy)
+    await enroll_triggered(unit, triggerings, known, policy, newcomers=known.keys() - locked.keys())
 
 
 def _key(received: Received[ContactCreated | ContactUpdated]) -> ContactKey:

@@ -41,13 +41,17 @@ async def enroll_locked(
     locked: Mapping[ContactKey, Contact],
     policy: Policy,
     *,
+    newcomers: Collection[ContactKey] = (),
     at_most: int | None = None,
     log_refusals: bool = True,
 ) -> list[Outcome]:
-    """The same for those who have locked the contacts. `at_most`: stop after that many new enrollments."""
+    """The same for those who have locked the contacts. `at_most`: stop after that many new enrollments.
+
+    `newcomers`: contacts that this transaction has added, so that nothing of theirs can be there.
+    """
     if not requests:
         return []
-    found = await _gather(unit.connection, requests, locked)
+    found = await _gather(unit.connection, requests, locked, newcomers)
     outcomes: list[Outcome] = []
     started = 0
     for request in requests:
@@ -96,9 +100,13 @@ class _Found:
 
 
 async def _gather(
-    connection: Connection, requests: Sequence[EnrollRequest], locked: Mapping[ContactKey, Contact]
+    connection: Connection,
+    requests: Sequence[EnrollRequest],
+    locked: Mapping[ContactKey, Contact],
+    newcomers: Collection[ContactKey],
 ) -> _Found:
     company_ids = {request.company_id for request in requests}
+    passages = {_passage(request) for request in requests if request.contact_key not in newcomers}
     return _Found(
         contacts=locked,
         companies=await companies.load(connection, company_ids),
@@ -107,8 +115,8 @@ async def _gather(
         conversations=await conversations.known(
             connection, {(r.company_id, r.conversation_id) for r in requests if r.conversation_id is not None}
         ),
-        live=await load.live_passages(connection, {request.contact_key for request in requests}),
-        last=await load.last_passages(connection, {_passage(request) for request in requests}),
+        live=await load.live_passages(connection, {passage[:2] for passage in passages}),
+        last=await load.last_passages(connection, passages),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cadence_contracts.inbound import ContactDeleted
 from cadence_engine.domain.cancel import CancelReason, cancel
-from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.erase import is_forgotten
 from cadence_engine.domain.events import Cause
 from cadence_engine.handlers.apply import apply
@@ -18,14 +18,15 @@ async def erase_contacts(unit: UnitOfWork, events: Sequence[Received[ContactDele
     """A tombstone stays, so that what is older and arrives later is dropped; what is newer survives."""
     if not events:
         return
-    locked = await contacts.lock_or_add(unit.connection, {_key(received) for received in events})
-    known = dict(locked)
+    keys = {_key(received) for received in events}
+    locked = await contacts.lock(unit.connection, keys)
+    known = {key: locked.get(key) or Contact(*key) for key in keys}
     causes: dict[ContactKey, Cause] = {}
     for received in events:
         key = _key(received)
         known[key] = known[key].erase(received.at)
         causes[key] = Cause(source=received.source, id=received.id)
-    await contacts.save(unit.connection, list(known.values()))
+    await contacts.write(unit.connection, known, locked)
     live = await load.live_of(unit.connection, causes)
     doomed = [enrollment for enrollment in live if is_forgotten(known[enrollment.contact_key], enrollment)]
     await apply(unit, [cancel(e, CancelReason.CONTACT_DELETED, causes[e.contact_key], unit.now) for e in doomed])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cadence_contracts.inbound import ContactPreferencesChanged
 from cadence_engine.domain.cancel import CancelReason, cancel
-from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.events import Cause
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.received import Received
@@ -17,8 +17,9 @@ async def note_preferences(unit: UnitOfWork, events: Sequence[Received[ContactPr
     """The newest preference counts; a `stop` that counts cancels whatever is live, also if a `resume` follows it."""
     if not events:
         return
-    locked = await contacts.lock_or_add(unit.connection, {_key(received) for received in events})
-    known = dict(locked)
+    keys = {_key(received) for received in events}
+    locked = await contacts.lock(unit.connection, keys)
+    known = {key: locked.get(key) or Contact(*key) for key in keys}
     stopped: dict[ContactKey, Cause] = {}
     for received in events:
         key = _key(received)
@@ -27,7 +28,7 @@ async def note_preferences(unit: UnitOfWork, events: Sequence[Received[ContactPr
         known[key] = told
         if stop and told.opted_out.value:
             stopped.setdefault(key, Cause(source=received.source, id=received.id))
-    await contacts.save(unit.connection, [contact for key, contact in known.items() if contact is not locked[key]])
+    await contacts.write(unit.connection, known, locked)
     live = await load.live_of(unit.connection, stopped)
     await apply(unit, [cancel(e, CancelReason.OPTED_OUT, stopped[e.contact_key], unit.now) for e in live])
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from cadence_contracts.inbound import MessageReceived
 from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.cancel import CancelReason, InboundMessage, cancel, is_reply
-from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.domain.events import Cause
@@ -24,8 +24,9 @@ async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageRecei
     """Messages of any contacts, either way; a contact that is unknown becomes a stub."""
     if not events:
         return
-    locked = await contacts.lock_or_add(unit.connection, {_key(received) for received in events})
-    known = dict(locked)
+    keys = {_key(received) for received in events}
+    locked = await contacts.lock(unit.connection, keys)
+    known = {key: locked.get(key) or Contact(*key) for key in keys}
     inbound: dict[ContactKey, list[InboundMessage]] = defaultdict(list)
     seen: dict[ConversationKey, tuple[str, datetime]] = {}
     for received in events:
@@ -41,10 +42,9 @@ async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageRecei
         if event.is_inbound:
             cause = Cause(source=received.source, id=received.id)
             inbound[key].append(InboundMessage(received.at, event.message_id, cause))
-    changed = [contact for key, contact in known.items() if contact is not locked[key]]
-    await contacts.save(unit.connection, changed)
+    changed = await contacts.write(unit.connection, known, locked)
     await conversations.touch(unit.connection, seen)
-    await _cancel_replied(unit, inbound)
+    await _cancel_replied(unit, {key: messages for key, messages in inbound.items() if key in locked})
     newly_reachable = [c.key for c in changed if c.last_conversation.value != locked[c.key].last_conversation.value]
     await unpark(unit, newly_reachable)
 

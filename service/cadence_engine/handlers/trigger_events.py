@@ -1,7 +1,6 @@
 """`purchase.completed` and the further trigger topics: events that only enroll."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from cadence_contracts.inbound import GenericTrigger
 from cadence_engine.domain.events import Cause
@@ -25,8 +24,7 @@ async def enroll_on(unit: UnitOfWork, events: Sequence[Received[GenericTrigger]]
     known_leads = await leads.known(unit.connection, _named(triggerings, "leadId"))
     known_conversations = await conversations.known(unit.connection, _named(triggerings, "conversationId"))
     linked = [
-        replace(
-            each,
+        each._replace(
             lead_id=_linked(each, "leadId", known_leads),
             conversation_id=_linked(each, "conversationId", known_conversations),
         )

@@ -1,15 +1,15 @@
 """From an event that names a contact to the enrollments that it starts."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from uuid_utils.compat import uuid7
 
 from cadence_engine.domain.cadence import CadenceVersion, Scalar
 from cadence_engine.domain.contact import Contact, ContactKey
-from cadence_engine.domain.enroll import EnrollRequest, Outcome
+from cadence_engine.domain.enroll import NOTHING, EnrollRequest, Outcome
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.domain.triggers import matches
@@ -18,8 +18,7 @@ from cadence_engine.storage import cadences, contacts
 from cadence_engine.storage.database import UnitOfWork
 
 
-@dataclass(frozen=True, slots=True)
-class Triggering:
+class Triggering(NamedTuple):
     """An event that may enroll a contact. `data` is what `where` looks at; `context` what templates may use."""
 
     event: str
@@ -28,15 +27,23 @@ class Triggering:
     at: datetime
     cause: Cause
     data: Mapping[str, Scalar]
-    context: Mapping[str, Scalar] = field(default_factory=dict)
+    context: Mapping[str, Scalar] = NOTHING
     lead_id: str | None = None
     conversation_id: str | None = None
 
 
 async def enroll_triggered(
-    unit: UnitOfWork, triggerings: Sequence[Triggering], locked: Mapping[ContactKey, Contact], policy: Policy
+    unit: UnitOfWork,
+    triggerings: Sequence[Triggering],
+    locked: Mapping[ContactKey, Contact],
+    policy: Policy,
+    *,
+    newcomers: Collection[ContactKey] = (),
 ) -> list[Outcome]:
-    """Enroll in every active cadence that waits for such an event; the contacts are locked."""
+    """Enroll in every active cadence that waits for such an event; the contacts are locked.
+
+    `newcomers`: those of them that nobody knew before this transaction.
+    """
     waiting = await _waiting(unit, triggerings)
     requests = [
         _request(triggering, cadence)
@@ -44,7 +51,7 @@ async def enroll_triggered(
         for cadence in waiting[triggering.company_id, triggering.event]
         if matches(cadence.definition.trigger, triggering.event, triggering.data)
     ]
-    return await enroll_locked(unit, requests, locked, policy)
+    return await enroll_locked(unit, requests, locked, policy, newcomers=newcomers)
 
 
 async def lock_mentioned(unit: UnitOfWork, triggerings: Sequence[Triggering]) -> dict[ContactKey, Contact]:

@@ -12,7 +12,7 @@ from cadence_engine.storage.connection import Connection
 
 
 async def lock(connection: Connection, keys: Collection[ContactKey]) -> dict[ContactKey, Contact]:
-    """The contacts under `keys`, held until the transaction ends; an unknown one is left out.
+    """The contacts under `keys`, held until the transaction ends; an unknown one is left out (see `write`).
 
     Whoever reads or changes a contact's enrollments (but the claim) does this first, and reads them after: otherwise a
     reply that races an enroll finds nothing to cancel, and the enrollment goes on.
@@ -31,23 +31,8 @@ async def lock(connection: Connection, keys: Collection[ContactKey]) -> dict[Con
     return {(row["company_id"], row["contact_id"]): _contact(row) for row in rows}
 
 
-async def lock_or_add(connection: Connection, keys: Collection[ContactKey]) -> dict[ContactKey, Contact]:
-    """The same; an unknown contact, and an unknown company, becomes a stub first."""
-    company_ids, contact_ids = _columns(keys)
-    await companies.ensure(connection, company_ids)
-    await connection.execute(
-        """
-        INSERT INTO contacts (company_id, contact_id) SELECT * FROM unnest($1::text[], $2::text[])
-        ON CONFLICT DO NOTHING
-        """,
-        company_ids,
-        contact_ids,
-    )
-    return await lock(connection, keys)
-
-
 async def lock_mentioned(connection: Connection, mentions: Mapping[ContactKey, datetime]) -> dict[ContactKey, Contact]:
-    """The same, of contacts that records name and tell nothing about; the time of the newest such record is noted."""
+    """The same, of contacts that records name and tell nothing about, unknown ones too; the newest time is noted."""
     if not mentions:
         return {}
     company_ids, contact_ids = _columns(mentions)
@@ -69,8 +54,28 @@ async def lock_mentioned(connection: Connection, mentions: Mapping[ContactKey, d
     return {(row["company_id"], row["contact_id"]): _contact(row) for row in rows}
 
 
-async def save(connection: Connection, contacts: Sequence[Contact]) -> None:
-    """Write changed contacts in one statement; each must be locked."""
+async def write(
+    connection: Connection, known: Mapping[ContactKey, Contact], locked: Mapping[ContactKey, Contact]
+) -> list[Contact]:
+    """Write what is known beyond what `lock` found; the contacts that changed, without those that are new.
+
+    Raises UniqueViolationError (`contacts_pkey`) where another transaction has added one of the new meanwhile:
+    `database.run` then does all again.
+    """
+    changed = [contact for key, contact in known.items() if key in locked and contact is not locked[key]]
+    await _add(connection, [contact for key, contact in known.items() if key not in locked])
+    await _save(connection, changed)
+    return changed
+
+
+async def _add(connection: Connection, contacts: Sequence[Contact]) -> None:
+    if contacts:
+        await companies.ensure(connection, {contact.company_id for contact in contacts})
+        rows = map(_values, sorted(contacts, key=lambda contact: contact.key))
+        await connection.copy_records_to_table("contacts", columns=COLUMNS, records=rows)
+
+
+async def _save(connection: Connection, contacts: Sequence[Contact]) -> None:
     if not contacts:
         return
     await connection.execute(
@@ -149,6 +154,30 @@ async def _add_tags(connection: Connection, owner: str, tags: Mapping[ContactKey
 def _columns(keys: Collection[ContactKey]) -> tuple[list[str], list[str]]:
     ordered = sorted(set(keys))
     return [key[0] for key in ordered], [key[1] for key in ordered]
+
+
+COLUMNS = (
+    "company_id",
+    "contact_id",
+    "name",
+    "name_at",
+    "phone",
+    "phone_at",
+    "locale",
+    "locale_at",
+    "time_zone",
+    "time_zone_at",
+    "tags_at",
+    "opted_out",
+    "opted_out_at",
+    "last_message_at",
+    "last_inbound_at",
+    "last_conversation_id",
+    "last_conversation_at",
+    "mentioned_at",
+    "erased_at",
+)
+"""What `_values` gives."""
 
 
 def _values(contact: Contact) -> tuple[object, ...]:

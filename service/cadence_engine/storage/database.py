@@ -24,6 +24,7 @@ SESSION = {
     "timezone": "UTC",
 }
 TRANSACTION_TIMEOUT_SINCE = 17
+ONE_CONTACT = "contacts_pkey"
 JSONB_VERSION = b"\x01"
 CONNECT_WITHIN = 10.0  # seconds; a server that is cut off would otherwise be waited for as long as a page may take
 
@@ -101,15 +102,20 @@ async def run(pool: Pool, work: Callable[[UnitOfWork], Awaitable[T]]) -> tuple[T
     """Do `work` in one transaction; answer what it returned and the moments to wake up at.
 
     A deadlock or serialization failure is tried again at once with a fresh unit of work: nothing of the first was kept.
+    So is a contact that another transaction has added meanwhile.
     """
-    async for attempt in stamina.retry_context(
-        on=(asyncpg.DeadlockDetectedError, asyncpg.SerializationError), attempts=10, wait_initial=0.0, wait_max=0.1
-    ):
+    async for attempt in stamina.retry_context(on=_is_raced, attempts=10, wait_initial=0.0, wait_max=0.1):
         with attempt:
             async with unit_of_work(pool) as unit:
                 answer = await work(unit)
             return answer, unit.wake_at
     raise AssertionError("retry_context either returns or raises")
+
+
+def _is_raced(error: Exception) -> bool:
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return error.constraint_name == ONE_CONTACT
+    return isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError))
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """Pages of records, applied to the engine as its handlers apply them."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from uuid import UUID
 
@@ -79,7 +78,7 @@ class Consumer(Engine):
         for record in page:
             contact = self.contacts[record.contact]
             mentioned_at = newest(contact.mentioned_at, record.at)
-            self.contacts[record.contact] = replace(contact, mentioned_at=mentioned_at)
+            self.contacts[record.contact] = contact._replace(mentioned_at=mentioned_at)
 
     def _note_messages(self, page: Sequence[Record]) -> None:
         before = dict(self.contacts)

@@ -1,7 +1,7 @@
 """What the engine's tables would hold, in memory: rows, and what a decision is made on."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -58,7 +58,7 @@ class Rows:
 
     def put(self, contact: Contact) -> None:
         if contact != self.contacts[contact.contact_id]:
-            self.contacts[contact.contact_id] = replace(contact, revision=contact.revision + 1)
+            self.contacts[contact.contact_id] = contact._replace(revision=contact.revision + 1)
 
     def insert(self, decision: Decision) -> None:
         assert decision.decided_on == 0

@@ -27,6 +27,7 @@ from tests.handlers.conftest import Stage, definition
 from tests.handlers.races.stepper import Stepper, Work, two_sides
 
 ANA: Final = "ana"
+PHONE: Final = "+5511999990000"
 ONE_DUE_NOW: Final = (Wait(), Wait(days=1))
 LAST_ONE_DUE_NOW: Final = (Wait(),)
 PATIENT: Final = Policy(gate_max_lag=timedelta(hours=1), relay_max_lag=timedelta(hours=1))
@@ -89,6 +90,10 @@ def purchase(scene: Scene) -> Work:
     return scene.page("purchase.completed", scene.triggered_at, purchaseId="p1")
 
 
+def creation(scene: Scene) -> Work:
+    return scene.page("contact.created", scene.triggered_at, phone=PHONE)
+
+
 def reply(scene: Scene) -> Work:
     return scene.page("message.received", scene.after)
 
@@ -130,10 +135,12 @@ class Race(NamedTuple):
     enrolled: bool
     """Whether the contact is on its way before, its step due."""
     waits: Sequence[Wait] = ONE_DUE_NOW
+    known: bool = True
+    """Whether the contact is; else its creation enrolls it."""
 
     @property
     def name(self) -> str:
-        which = " of the last step" if self.waits is LAST_ONE_DUE_NOW else ""
+        which = " of the last step" if self.waits is LAST_ONE_DUE_NOW else "" if self.known else " of a stranger"
         return f"{self.one.__name__} and {self.other.__name__}{which}".replace("_", " ")
 
 
@@ -144,6 +151,7 @@ RACES: Final = (
     Race(enroll_by_hand, enroll_by_hand, enrolled=False),
     Race(enroll_by_hand, purchase, enrolled=False),
     Race(claim, claim, enrolled=True),
+    *(Race(other, creation, enrolled=False, known=False) for other in (reply, opt_out, erase, creation)),
 )
 
 
@@ -279,10 +287,12 @@ class Explorer:
 
 
 async def set_scene(stage: Stage, race: Race) -> Scene:
-    version = await stage.publish(definition(trigger="purchase.completed", waits=race.waits), uuid4().hex)
+    trigger = "purchase.completed" if race.known else "contact.created"
+    version = await stage.publish(definition(trigger=trigger, waits=race.waits), uuid4().hex)
     now = await stage.now()
-    await stage.hears("contact.created", at=now, companyId=version.company_id, contactId=ANA, phone="+5511999990000")
     scene = Scene(stage, version, now, None)
+    if race.known:
+        await creation(scene)(stage.pool)
     if not race.enrolled:
         return scene
     await purchase(scene)(stage.pool)

@@ -42,16 +42,7 @@ async def insert(connection: Connection, enrollments: Sequence[Enrollment]) -> N
     """Write new enrollments. A second live one of a contact in a cadence violates `enrollments_one_live`."""
     if not enrollments:
         return
-    await connection.execute(
-        """
-        INSERT INTO cadence_enrollments (company_id, enrollment_id, cadence_id, version, contact_id, lead_id,
-            conversation_id, status, step_index, next_run_at, revision, trigger, triggered_at, started_at, context)
-        SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[],
-            $8::text[], $9::int[], $10::timestamptz[], $11::int[], $12::text[], $13::timestamptz[], $14::timestamptz[],
-            $15::jsonb[])
-        """,
-        *zip(*map(_new, enrollments), strict=True),
-    )
+    await connection.copy_records_to_table("cadence_enrollments", columns=NEW, records=map(_new, enrollments))
 
 
 async def save(connection: Connection, decisions: Sequence[Decision]) -> None:
@@ -85,6 +76,26 @@ def _only_moved(decision: Decision) -> bool:
     return before is not None and before.status is Status.ACTIVE and after.status is Status.ACTIVE
 
 
+NEW = (
+    "company_id",
+    "enrollment_id",
+    "cadence_id",
+    "version",
+    "contact_id",
+    "lead_id",
+    "conversation_id",
+    "status",
+    "step_index",
+    "next_run_at",
+    "revision",
+    "trigger",
+    "triggered_at",
+    "started_at",
+    "context",
+)
+"""What `_new` gives."""
+
+
 def _new(enrollment: Enrollment) -> tuple[object, ...]:
     return (
         enrollment.company_id,
@@ -101,7 +112,7 @@ def _new(enrollment: Enrollment) -> tuple[object, ...]:
         enrollment.trigger,
         enrollment.triggered_at,
         enrollment.started_at,
-        enrollment.context,
+        dict(enrollment.context),
     )
 
 
