@@ -72,4 +72,4 @@ async def _connect(settings: Settings) -> ArqRedis:
     )
 
 
-WAY = Way("arq", "an arq job a step", defer, work, rows=5_000, processes=PROCESSES, goal=40)
+WAY = Way("arq", "an arq job a step", defer, work, rows=5_000, goal=40, processes=PROCESSES, deferred_per_second=500)

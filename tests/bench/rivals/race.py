@@ -19,8 +19,7 @@ from tests.bench.stage import BenchError, Ground, Stage
 from tests.bench.waiting import until
 
 READY: Final = "ready"
-NOTICE: Final = timedelta(seconds=1)
-DEFERRED_PER_SECOND: Final = 1_500
+NOTICE: Final = timedelta(seconds=2)
 COMPLAINT_CHARACTERS: Final = 2_000
 
 
@@ -71,7 +70,7 @@ async def _measured(ground: Ground, way: Way, rows: int) -> Measured:
     await seed.settle(ground.pool)
     processes = [RivalProcess(ground, way, number) for number in range(way.processes)]
     async with _running(processes), watching(ground) as watch:
-        due_at, started = await due.instant(ground, NOTICE + timedelta(seconds=rows / DEFERRED_PER_SECOND))
+        due_at, started = await due.instant(ground, NOTICE + timedelta(seconds=rows / way.deferred_per_second))
         ids = await table.fill(ground.pool, rows, due_at, processes=way.processes)
         await way.defer(ground, ids, due_at)
         if perf_counter() > started:

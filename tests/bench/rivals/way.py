@@ -32,3 +32,5 @@ class Way:
     prepare: Callable[[Ground], Awaitable[None]] = nothing
     goal: float | None = None
     processes: int = PROCESSES
+    deferred_per_second: int = 4_000
+    """So many can safely be asked for; they have to be waiting when they become due."""
