@@ -16,7 +16,7 @@ KEPT = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """In each round `sample` steps due at one instant, then as many due evenly, at half of the rate."""
+    """In each round `sample` steps due at one instant, as many that are scattered, as many due evenly at half rate."""
 
     many: int = 2_000_000
     few: int = 100_000
@@ -31,6 +31,7 @@ class Side:
     treadmill: Treadmill
     workers: Sequence[EngineProcess]
     rates: list[float] = field(default_factory=list)
+    scattered: list[float] = field(default_factory=list)
     p50: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
 
@@ -59,8 +60,10 @@ async def measure(stage: Stage, tell: Tell, size: Size) -> Sequence[Finding]:
 async def _round(side: Side, *, seconds: float | None) -> None:
     async with rising_watermark(side.treadmill.ground), running(side.workers):
         rate = await side.treadmill.burst()
+        scattered = await side.treadmill.burst(scattered=True)
         p50, p99 = await side.treadmill.evenly(seconds or 2 * side.treadmill.sample / rate)
     side.rates.append(rate)
+    side.scattered.append(scattered)
     side.p50.append(p50)
     side.p99.append(p99)
 
@@ -70,6 +73,7 @@ def _findings(few: Side, many: Side) -> Sequence[Finding]:
         Finding(f"due to log, {few.name}", median(few.rates), "steps/s"),
         Finding(f"due to log, {many.name}", median(many.rates), "steps/s"),
         at_least("throughput, many to few", median(many.rates) / median(few.rates), KEPT),
+        Finding("the same where what is due is scattered all over", median(many.scattered) / median(few.scattered)),
         Finding(f"due to logged at half load, {few.name}, p50", median(few.p50), "s"),
         Finding(f"due to logged at half load, {many.name}, p50", median(many.p50), "s"),
         at_least("lateness p50, few to many", median(few.p50) / median(many.p50), KEPT),

@@ -49,7 +49,11 @@ LATENESS = """
 
 @dataclass(slots=True)
 class Treadmill:
-    """So many live enrollments; `sample` of them at a time, far from each other in table and indexes."""
+    """So many live enrollments; `sample` of them are run at a time.
+
+    They were enrolled one after the other, as what comes due together often was. `scattered` ones are far from each
+    other in table and indexes: the worst there is.
+    """
 
     ground: Ground
     enrollments: int
@@ -67,9 +71,9 @@ class Treadmill:
             await seed.enrollments(pool, 0, self.enrollments, due=first, apart=apart, tell=tell)
         await seed.settle(pool)
 
-    async def burst(self) -> float:
+    async def burst(self, *, scattered: bool = False) -> float:
         """Steps per second of the next sample, all due at one instant: until the last is logged."""
-        due_at, started = await self._make_due(apart=0.0)
+        due_at, started = await self._make_due(apart=0.0, scattered=scattered)
         await asyncio.sleep(started - perf_counter())
         seconds = await self._all_run(due_at) - started
         await self._check(due_at)
@@ -84,11 +88,9 @@ class Treadmill:
         p50, p99 = await self.ground.pool.fetchval(LATENESS, due_at)
         return p50, p99
 
-    async def _make_due(self, apart: float) -> tuple[datetime, float]:
+    async def _make_due(self, *, apart: float, scattered: bool = False) -> tuple[datetime, float]:
         """From when the next sample is due: by the database's clock, and by `perf_counter`."""
-        stride = _stride(self.enrollments // self.sample)
-        first = self.turn % stride
-        self.turn += 1
+        first, stride = self._next_sample(scattered)
         for allowed in (1, 2, 4, 8):
             async with self.ground.pool.acquire() as connection:
                 transaction = connection.transaction()
@@ -107,6 +109,13 @@ class Treadmill:
                 raise BenchError(f"{status}, and not {self.sample}: some enrollments are not live any more")
             return due_at, asked + left.total_seconds()
         raise BenchError(f"making {self.sample} steps due takes more than {allowed} s: this machine is too busy")
+
+    def _next_sample(self, scattered: bool) -> tuple[int, int]:
+        """The first of it, and the distance to the next."""
+        samples = _stride(self.enrollments // self.sample)
+        turn = self.turn % samples
+        self.turn += 1
+        return (turn, samples) if scattered else (turn * self.sample, 1)
 
     async def _all_run(self, due_at: datetime) -> float:
         async def all_run() -> bool:
