@@ -51,6 +51,21 @@ async def test_nobody_waits_for_the_end_of_anothers_backlog(desk: Desk) -> None:
     assert await desk.sent() == 106
 
 
+async def test_while_the_relay_cannot_keep_up_a_backlog_waits_for_it(desk: Desk) -> None:
+    await desk.due(60, after=timedelta(minutes=-10))
+    await desk.pool.execute("UPDATE reply_gate SET watermark = clock_timestamp()")
+    await desk.pool.execute("INSERT INTO event_batches (logged_at) VALUES (clock_timestamp() - interval '2 seconds')")
+    an_hour = timedelta(hours=1)
+    sweep = _sweep(desk, Readiness(), claim_rows=20, gate_max_lag=an_hour, relay_max_lag=an_hour)
+    for _ in range(5):
+        await sweep.run_once()
+    assert await desk.sent() == 20 + 4 * 2
+    await desk.pool.execute("UPDATE event_batches SET published_at = now()")
+    while await sweep.run_once():
+        await desk.pool.execute("UPDATE event_batches SET published_at = now() WHERE published_at IS NULL")
+    assert await desk.sent() == 60
+
+
 @road_is_clear
 async def test_what_is_not_due_stays(desk: Desk) -> None:
     await desk.due(1, after=timedelta(minutes=1))

@@ -1,7 +1,7 @@
 """The rule that waits for replies: a step is decided only when every earlier reply is surely applied."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cadence_engine.domain.policy import Policy
@@ -23,6 +23,11 @@ class GateReading:
     watermark: datetime
     oldest_unpublished_at: datetime | None
 
+    @property
+    def unpublished_for(self) -> timedelta:
+        """How long the log's oldest batch waits for the relay."""
+        return timedelta() if self.oldest_unpublished_at is None else self.now - self.oldest_unpublished_at
+
 
 def decide(reading: GateReading, policy: Policy) -> datetime | Held:
     """The instant up to which due steps may be decided, or why none may."""
@@ -31,7 +36,6 @@ def decide(reading: GateReading, policy: Policy) -> datetime | Held:
         return Held.REPLIES_BEHIND
     if lag.total_seconds() < 0:
         return Held.WATERMARK_AHEAD
-    oldest = reading.oldest_unpublished_at
-    if oldest is not None and reading.now - oldest > policy.relay_max_lag:
+    if reading.unpublished_for > policy.relay_max_lag:
         return Held.RELAY_STUCK
     return reading.watermark

@@ -10,6 +10,7 @@ class Policy:
 
     gate_max_lag: timedelta = timedelta(seconds=5)
     relay_max_lag: timedelta = timedelta(seconds=10)
+    relay_easy_lag: timedelta = timedelta(seconds=1)
     claim_rows: int = 1000
     default_time_zone: str = "UTC"
     default_language: str = "en_US"

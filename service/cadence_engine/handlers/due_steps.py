@@ -43,7 +43,10 @@ NOT_OF_THE_ROW = (
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One batch. `full`: there is probably more. `held`: why nothing was claimed; then everything else is 0."""
+    """One batch. `full`: there is probably more. `held`: why nothing was claimed; then everything else is 0.
+
+    `crowded`: what is logged waits for the relay, and what is decided now has to stand behind it.
+    """
 
     claimed: int = 0
     sent: int = 0
@@ -51,6 +54,7 @@ class Ran:
     parked: int = 0
     held: Held | None = None
     full: bool = False
+    crowded: bool = False
 
 
 async def run_due_steps(
@@ -68,8 +72,9 @@ async def run_due_steps(
     if due_until is not None:
         until = min(until, due_until)
     claimed = await claim.due(unit.connection, until, policy.claim_rows, fairly=fairly)
+    crowded = reading.unpublished_for > policy.relay_easy_lag
     if not claimed:
-        return Ran(full=fairly)
+        return Ran(full=fairly, crowded=crowded)
     keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}
     versions = await cadences.versions(unit.connection, keys)
     decisions = list(_decide(claimed, versions, reading.now, policy))
@@ -77,7 +82,7 @@ async def run_due_steps(
         decisions = [await _apply_alone(unit, claimed[0], decisions[0], reading.now)]
     else:
         await apply(unit, decisions)
-    return _ran(decisions, full=fairly or len(claimed) == policy.claim_rows)
+    return _ran(decisions, full=fairly or len(claimed) == policy.claim_rows, crowded=crowded)
 
 
 def _decide(
@@ -115,7 +120,7 @@ def _park_failed(enrollment: Enrollment, facts: Facts, doing: str, error: Except
     return park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
 
 
-def _ran(decisions: Collection[Decision], *, full: bool) -> Ran:
+def _ran(decisions: Collection[Decision], *, full: bool, crowded: bool) -> Ran:
     statuses = [decision.enrollment.status for decision in decisions]
     return Ran(
         claimed=len(decisions),
@@ -123,4 +128,5 @@ def _ran(decisions: Collection[Decision], *, full: bool) -> Ran:
         completed=statuses.count(Status.COMPLETED),
         parked=statuses.count(Status.PARKED),
         full=full,
+        crowded=crowded,
     )

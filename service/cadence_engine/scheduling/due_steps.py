@@ -1,5 +1,6 @@
 """Batches of due steps, one transaction each: after one that failed, smaller ones."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 
@@ -7,6 +8,8 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.due_steps import Ran, run_due_steps
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
+
+CROWDED_PAUSE = 0.1
 
 
 class DueSteps:
@@ -17,7 +20,8 @@ class DueSteps:
     even alone is parked.
 
     A batch that is full tells of a backlog, perhaps of one company alone: every other batch then takes a share of every
-    company's steps, so that no company waits for the end of another's campaign.
+    company's steps, so that no company waits for the end of another's campaign. While the relay cannot keep up, the
+    batches are small and rare: whatever they log, everybody's sends stand behind it.
     """
 
     def __init__(self, pool: Pool, policy: Policy) -> None:
@@ -25,10 +29,14 @@ class DueSteps:
         self._policy = policy
         self._rows = policy.claim_rows
         self._fairly = False
+        self._crowded = False
 
     async def run(self, *, due_until: datetime | None = None) -> tuple[Ran, list[datetime]]:
         """One batch, and the moments to wake up at. A tenth of the rows after a failure, then twice as many again."""
         rows, fairly = self._rows, self._fairly
+        if self._crowded:
+            rows = max(1, rows // 10)
+            await asyncio.sleep(CROWDED_PAUSE)
         policy = replace(self._policy, claim_rows=rows)
         try:
             ran, wake_at = await database.run(
@@ -37,6 +45,8 @@ class DueSteps:
         except Exception:
             self._rows = max(1, rows // 10)
             raise
-        self._rows = min(self._policy.claim_rows, rows * 2)
+        if not self._crowded:
+            self._rows = min(self._policy.claim_rows, rows * 2)
         self._fairly = ran.full and not fairly
+        self._crowded = ran.full and ran.crowded
         return ran, wake_at
