@@ -1,8 +1,8 @@
 """Ending a live enrollment before its last step."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment, Status
@@ -18,8 +18,7 @@ class CancelReason(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class InboundMessage:
+class InboundMessage(NamedTuple):
     """A message from the contact; `at` in Kafka's clock."""
 
     at: datetime

@@ -1,7 +1,6 @@
 """What the log holds: each event in its wire form (camelCase, RFC 3339 UTC), as `cadence_contracts` describes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -27,8 +26,7 @@ DEAD_LETTER = "cadence.dead-letter"
 """Refers to a row of `dead_letters`, which holds the record itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """What led to a change: the inbound event (`source`, `id`), or the `actor` who asked for it."""
 
     source: str | None = None

@@ -37,7 +37,7 @@ async def project_contacts(
             told = told.tagged(at)
             tags[key] = changes["tags"] or ()
         known[key] = told
-        if isinstance(received.event, ContactCreated):
+        if type(received.event) is ContactCreated:
             triggerings.append(_triggering(received))
     changed = await contacts.write(unit.connection, known, locked)
     await contacts.replace_tags(unit.connection, tags)

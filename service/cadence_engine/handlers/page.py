@@ -16,6 +16,7 @@ from cadence_contracts.inbound import (
     Inbound,
     LeadCreated,
     MessageReceived,
+    PurchaseCompleted,
 )
 from cadence_engine.domain.events import DEAD_LETTER, Event
 from cadence_engine.domain.policy import Policy
@@ -56,7 +57,7 @@ async def apply_page(unit: UnitOfWork, page: Page, policy: Policy) -> PageCounts
     await note_preferences(unit, _of(new, ContactPreferencesChanged))
     await erase_contacts(unit, _of(new, ContactDeleted))
     await project_leads(unit, _of(new, LeadCreated), policy)
-    await enroll_on(unit, _of(new, GenericTrigger), policy)
+    await enroll_on(unit, _of(new, GenericTrigger, PurchaseCompleted), policy)
     return PageCounts(applied=len(new), seen=len(page.received) - len(new), dead=len(dead))
 
 
@@ -69,7 +70,8 @@ async def _new(unit: UnitOfWork, received: Iterable[Received[AnyInbound]]) -> Se
 
 
 def _of(records: Iterable[Received[Any]], *models: type[M]) -> list[Received[M]]:
-    return [cast("Received[M]", record) for record in records if isinstance(record.event, models)]
+    # By the very class: isinstance() of pydantic's models is dear, and there are eight to ask.
+    return [cast("Received[M]", record) for record in records if type(record.event) in models]
 
 
 def _dead_letter(letter: DeadLetter) -> Event:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from cadence_contracts.inbound import AnyInbound, Inbound
 from cadence_engine.storage.dead_letters import DeadLetter
@@ -13,8 +13,7 @@ __all__ = ["DeadLetter", "Page", "Received", "Span"]
 M_co = TypeVar("M_co", bound=Inbound, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[M_co]):
+class Received(NamedTuple, Generic[M_co]):
     """An event that was understood; `(source, id)` is its identity in the inbox."""
 
     event: M_co

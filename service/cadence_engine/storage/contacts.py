@@ -1,6 +1,6 @@
 """Contacts: the lock that serialises everything about a person, and what is known of them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -9,6 +9,38 @@ from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.known import Known
 from cadence_engine.storage import companies
 from cadence_engine.storage.connection import Connection
+
+# Most changes are messages: what they change has a statement of its own.
+MESSAGED = """
+    UPDATE contacts SET
+        last_message_at = new.last_message_at, last_inbound_at = new.last_inbound_at,
+        last_conversation_id = new.last_conversation_id, last_conversation_at = new.last_conversation_at,
+        mentioned_at = new.mentioned_at, revision = contacts.revision + 1
+    FROM unnest(
+        $1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::timestamptz[]
+    ) AS new (company_id, contact_id, last_message_at, last_inbound_at, last_conversation_id, last_conversation_at,
+        mentioned_at)
+    WHERE contacts.company_id = new.company_id AND contacts.contact_id = new.contact_id
+"""
+TOLD = """
+    UPDATE contacts SET
+        name = new.name, name_at = new.name_at, phone = new.phone, phone_at = new.phone_at,
+        locale = new.locale, locale_at = new.locale_at, time_zone = new.time_zone, time_zone_at = new.time_zone_at,
+        tags_at = new.tags_at, opted_out = new.opted_out, opted_out_at = new.opted_out_at,
+        last_message_at = new.last_message_at, last_inbound_at = new.last_inbound_at,
+        last_conversation_id = new.last_conversation_id, last_conversation_at = new.last_conversation_at,
+        mentioned_at = new.mentioned_at, erased_at = new.erased_at,
+        revision = contacts.revision + 1
+    FROM unnest(
+        $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[],
+        $8::timestamptz[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bool[], $13::timestamptz[],
+        $14::timestamptz[], $15::timestamptz[], $16::text[], $17::timestamptz[], $18::timestamptz[],
+        $19::timestamptz[]
+    ) AS new (company_id, contact_id, name, name_at, phone, phone_at, locale, locale_at, time_zone, time_zone_at,
+        tags_at, opted_out, opted_out_at, last_message_at, last_inbound_at,
+        last_conversation_id, last_conversation_at, mentioned_at, erased_at)
+    WHERE contacts.company_id = new.company_id AND contacts.contact_id = new.contact_id
+"""
 
 
 async def lock(connection: Connection, keys: Collection[ContactKey]) -> dict[ContactKey, Contact]:
@@ -63,8 +95,11 @@ async def write(
     `database.run` then does all again.
     """
     changed = [contact for key, contact in known.items() if key in locked and contact is not locked[key]]
+    messaged = [contact for contact in changed if _only_messaged(locked[contact.key], contact)]
+    told = [contact for contact in changed if not _only_messaged(locked[contact.key], contact)]
     await _add(connection, [contact for key, contact in known.items() if key not in locked])
-    await _save(connection, changed)
+    await _update(connection, MESSAGED, map(_messages, messaged))
+    await _update(connection, TOLD, map(_values, told))
     return changed
 
 
@@ -75,31 +110,10 @@ async def _add(connection: Connection, contacts: Sequence[Contact]) -> None:
         await connection.copy_records_to_table("contacts", columns=COLUMNS, records=rows)
 
 
-async def _save(connection: Connection, contacts: Sequence[Contact]) -> None:
-    if not contacts:
-        return
-    await connection.execute(
-        """
-        UPDATE contacts SET
-            name = new.name, name_at = new.name_at, phone = new.phone, phone_at = new.phone_at,
-            locale = new.locale, locale_at = new.locale_at, time_zone = new.time_zone, time_zone_at = new.time_zone_at,
-            tags_at = new.tags_at, opted_out = new.opted_out, opted_out_at = new.opted_out_at,
-            last_message_at = new.last_message_at, last_inbound_at = new.last_inbound_at,
-            last_conversation_id = new.last_conversation_id, last_conversation_at = new.last_conversation_at,
-            mentioned_at = new.mentioned_at, erased_at = new.erased_at,
-            revision = contacts.revision + 1
-        FROM unnest(
-            $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[],
-            $8::timestamptz[], $9::text[], $10::timestamptz[], $11::timestamptz[], $12::bool[], $13::timestamptz[],
-            $14::timestamptz[], $15::timestamptz[], $16::text[], $17::timestamptz[], $18::timestamptz[],
-            $19::timestamptz[]
-        ) AS new (company_id, contact_id, name, name_at, phone, phone_at, locale, locale_at, time_zone, time_zone_at,
-            tags_at, opted_out, opted_out_at, last_message_at, last_inbound_at,
-            last_conversation_id, last_conversation_at, mentioned_at, erased_at)
-        WHERE contacts.company_id = new.company_id AND contacts.contact_id = new.contact_id
-        """,
-        *zip(*map(_values, contacts), strict=True),
-    )
+async def _update(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+    columns = list(zip(*rows, strict=True))
+    if columns:
+        await connection.execute(statement, *columns)
 
 
 async def replace_tags(connection: Connection, tags: Mapping[ContactKey, Collection[str]]) -> None:
@@ -178,6 +192,27 @@ COLUMNS = (
     "erased_at",
 )
 """What `_values` gives."""
+
+
+def _only_messaged(before: Contact, after: Contact) -> bool:
+    return after == before._replace(
+        last_message_at=after.last_message_at,
+        last_inbound_at=after.last_inbound_at,
+        last_conversation=after.last_conversation,
+        mentioned_at=after.mentioned_at,
+    )
+
+
+def _messages(contact: Contact) -> tuple[object, ...]:
+    return (
+        contact.company_id,
+        contact.contact_id,
+        contact.last_message_at,
+        contact.last_inbound_at,
+        contact.last_conversation.value,
+        contact.last_conversation.at,
+        contact.mentioned_at,
+    )
 
 
 def _values(contact: Contact) -> tuple[object, ...]:
