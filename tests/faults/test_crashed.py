@@ -15,13 +15,15 @@ from cadence_engine.devstack.servers import Servers
 from tests.faults.conftest import OpenWorld
 from tests.faults.load import draw
 from tests.faults.timeline import explain
-from tests.faults.world import SEVERAL
+from tests.faults.world import SEVERAL, World
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(240)]
 
 CRASHES: Final = 6
 SECONDS: Final = 20.0
 SEED: Final = 13
+SEND: Final = "whatsapp.send.requested"
+PHONE: Final = "+5511999990000"
 
 
 async def test_crashed_again_and_again_it_keeps_every_promise(open_own_world: OpenWorld, own_servers: Servers) -> None:
@@ -30,8 +32,9 @@ async def test_crashed_again_and_again_it_keeps_every_promise(open_own_world: Op
     rng = random.Random(SEED)
     async with open_own_world(size=SEVERAL) as around:
         playing = asyncio.create_task(around.play(draw(SEED, contacts=50, seconds=SECONDS)))
-        for crash in islice(cycle((stop_immediately, Postgres.kill)), CRASHES):
+        for number, crash in enumerate(islice(cycle((stop_immediately, Postgres.kill)), CRASHES)):
             await asyncio.sleep(rng.uniform(0.5, 1.5) * SECONDS / CRASHES)
+            await a_send_came_out(around, f"at-crash-{number}")
             await asyncio.to_thread(crash, postgres)
             await asyncio.sleep(rng.choice((0.0, 1.5)))
             await asyncio.to_thread(postgres.restart)
@@ -39,6 +42,12 @@ async def test_crashed_again_and_again_it_keeps_every_promise(open_own_world: Op
         violations = await around.verdict(60)
         assert not violations, explain(await around.history(), violations)
         assert around.crew.ended() == []
+
+
+async def a_send_came_out(around: World, contact: str) -> None:
+    """So that the crash comes right behind: what Kafka was told must not be forgotten, however young it is."""
+    await around.publish("contact.created", "acme", [contact], phone=PHONE)
+    await around.until(lambda: contact in {send.data["contactId"] for send in around.told(SEND)}, within=60)
 
 
 def stop_immediately(postgres: Postgres) -> None:
