@@ -29,7 +29,13 @@ FINE, FAILED = 0, 1
 POSTGRES = "postgres"
 WAITING = Backoff(first=0.25, most=5.0)
 # Not there yet, or not yet willing: worth waiting for. A wrong password or name is not, and ends the process.
-NOT_THERE_YET = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+NOT_THERE_YET = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # starting, or stopping
+    asyncpg.TooManyConnectionsError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +141,28 @@ async def _connect(name: str, settings: Settings, stop: asyncio.Event, readiness
             )
         except NOT_THERE_YET as error:
             failures += 1
-            pause = WAITING.seconds_after(failures)
-            readiness.block(POSTGRES, telemetry.describe(error))
-            log.warning("waiting_for_postgres", reason=telemetry.describe(error), seconds=round(pause, 2))
-            await sleep_unless(stop, pause)
+            await _wait_for_postgres(error, failures, stop, readiness)
     return None
+
+
+async def _wait_for_postgres(error: Exception, failures: int, stop: asyncio.Event, readiness: Readiness) -> None:
+    pause = WAITING.seconds_after(failures)
+    readiness.block(POSTGRES, telemetry.describe(error))
+    log.warning("waiting_for_postgres", reason=telemetry.describe(error), seconds=round(pause, 2))
+    await sleep_unless(stop, pause)
 
 
 async def _wait_for_schema(pool: Pool, stop: asyncio.Event, readiness: Readiness) -> None:
     looks = 0
     while not stop.is_set():
-        async with pool.acquire() as connection:
-            if not await schema_version.lacking(connection):
-                return
         looks += 1
+        try:
+            async with pool.acquire() as connection:
+                if not await schema_version.lacking(connection):
+                    return
+        except NOT_THERE_YET as error:
+            await _wait_for_postgres(error, looks, stop, readiness)
+            continue
         pause = WAITING.seconds_after(looks)
         readiness.block(POSTGRES, "the schema is not there: run `cadence-engine migrate`")
         log.warning("waiting_for_migration", hint="run `cadence-engine migrate`", seconds=round(pause, 2))

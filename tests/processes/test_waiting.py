@@ -10,6 +10,9 @@ import pytest
 from cadence_engine.devstack.jars import cache_directory, committed_jars, fetch
 from cadence_engine.devstack.kafka import Kafka
 from cadence_engine.devstack.postgres import Postgres
+from tests.faults.links.ambush import Ambush, Moment
+from tests.faults.links.link import Link
+from tests.faults.links.postgres import PostgresWatch, Statement, port_of, through
 from tests.processes.conftest import Commands
 
 
@@ -48,6 +51,22 @@ async def test_the_worker_waits_for_postgres_then_for_the_schema(commands: Comma
     assert code == 0, told
     await worker.says(ready=True)
     assert await worker.end() != (1, 0.0)
+
+
+async def test_the_worker_waits_on_where_its_first_questions_are_cut_off(
+    commands: Commands, postgres: Postgres
+) -> None:
+    await commands.run("migrate", DATABASE_URL=postgres.url)
+    ambush = Ambush[Statement]()
+    async with Link(port_of(postgres.url), watch=lambda: PostgresWatch(ambush)) as link:
+        ambush.lay(Moment.BEFORE, lambda statement: "alembic_version" in statement.text, link.cut)
+        worker = commands.start("worker", DATABASE_URL=through(link.port, postgres.url))
+        await ambush.struck()
+        await worker.logs("waiting_for_postgres")
+        link.heal()
+        await worker.says(ready=True)
+        code, _ = await worker.end()
+    assert code == 0
 
 
 async def test_the_worker_outlives_postgres(commands: Commands, postgres: Postgres) -> None:
