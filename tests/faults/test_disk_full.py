@@ -84,7 +84,7 @@ def postgres(own_servers: Servers) -> Iterator[PostgresOnSmallDisk]:
 async def test_a_full_disk_delays_and_loses_nothing(open_own_world: OpenWorld, postgres: PostgresOnSmallDisk) -> None:
     async with open_own_world(postgres=postgres, size=SEVERAL) as around:
         playing = asyncio.create_task(around.play(draw(SEED, contacts=80, seconds=20)))
-        await around.until(lambda: bool(around.told("whatsapp.send.requested")))
+        await around.until(lambda: bool(around.told("whatsapp.send.requested")), within=60)
         connection = await asyncpg.connect(postgres.url)  # a full disk may refuse new ones
         await asyncio.to_thread(postgres.fill_disk)
         async with asyncio.timeout(60):
