@@ -23,7 +23,7 @@ from tests.bench.rivals import table
 
 WAIT: Final = timedelta(days=1)
 SEND_WITHIN: Final = timedelta(hours=1)
-CONNECTIONS: Final = 16
+CONNECTIONS: Final = 24
 
 
 @dataclass(frozen=True, slots=True)

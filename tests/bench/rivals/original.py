@@ -38,4 +38,4 @@ async def work(desk: Desk) -> None:
             await asyncio.sleep(NOTHING_DUE)
 
 
-WAY = Way("original", "the original's loop", defer, work, rows=5_000, prepare=prepare, goal=10)
+WAY = Way("original", "the original's loop", defer, work, rows=2_500, prepare=prepare, goal=10)

@@ -1,4 +1,9 @@
-"""A pgqueuer job for each step, deferred until it is due, all in one batch, and taken in batches."""
+"""A pgqueuer job for each step, deferred until it is due, all in one batch, and taken in batches.
+
+Tuned by rate and by CPU seconds a step, on two cores that had other work too: two hundred jobs taken at once, up to a
+thousand at work, and a look after 5 ms instead of 100 ms when that many are. Fifty and two hundred, or five hundred and
+two thousand, take a tenth more. Its log of jobs is written in batches of the same size.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -47,4 +52,4 @@ def _pool(settings: Settings) -> "asyncpg.Pool[asyncpg.Record]":
     return asyncpg.create_pool(settings.database_url.get_secret_value(), min_size=1, max_size=8)
 
 
-WAY = Way("pgqueuer", "a pgqueuer job a step", defer, work, rows=20_000, prepare=prepare, processes=PROCESSES)
+WAY = Way("pgqueuer", "a pgqueuer job a step", defer, work, rows=8_000, prepare=prepare, processes=PROCESSES)
