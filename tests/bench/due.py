@@ -116,5 +116,6 @@ async def anything_due(ground: Ground, due_at: datetime) -> bool:
 
 
 async def checked(ground: Ground, rows: int) -> Log:
-    await outcome.of_enrollments(ground.pool, rows, status="active", step_index=1, revision=2)
-    return await outcome.of_log(ground.pool, {SEND_REQUESTED: rows, STEP_EXECUTED: rows})
+    async with ground.patient() as connection:
+        await outcome.of_enrollments(connection, rows, status="active", step_index=1, revision=2)
+        return await outcome.of_log(connection, {SEND_REQUESTED: rows, STEP_EXECUTED: rows})

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from cadence_engine.storage.connection import Pool
+from cadence_engine.storage.connection import Connection, Pool
 from tests.bench.published import Told
 from tests.bench.stage import BenchError
 
@@ -32,7 +32,7 @@ LOG = """
 """
 
 
-async def of_log(pool: Pool, expected: Mapping[str, int]) -> Log:
+async def of_log(pool: "Pool | Connection", expected: Mapping[str, int]) -> Log:
     """The whole log. Raises BenchError where it does not hold just so many rows of each type, none twice."""
     log: dict[str, Logged] = {}
     for type_, rows, ids, changes, bytes_each, fields in await pool.fetch(LOG):
@@ -70,7 +70,7 @@ def of_events(told: Iterable[Told]) -> Log:
     }
 
 
-async def of_enrollments(pool: Pool, rows: int, **columns: object) -> None:
+async def of_enrollments(pool: "Pool | Connection", rows: int, **columns: object) -> None:
     """Raises BenchError unless there are just `rows` enrollments of as many contacts, all with these values."""
     wanted = " AND ".join(f"{column}::text = ${place}" for place, column in enumerate(columns, start=1))
     found = await pool.fetchrow(
@@ -84,7 +84,7 @@ async def of_enrollments(pool: Pool, rows: int, **columns: object) -> None:
         raise BenchError(f"(enrollments, as expected, contacts) are {found and tuple(found)}; each should be {rows}")
 
 
-async def of_table(pool: Pool, table: str, rows: int) -> None:
+async def of_table(pool: "Pool | Connection", table: str, rows: int) -> None:
     """Raises BenchError unless the table holds just so many rows."""
     found = await pool.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608  # a name that this package gives
     if found != rows:

@@ -19,7 +19,7 @@ from cadence_engine.devstack.fleet import EngineProcess
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.settings import Settings
 from cadence_engine.storage import database, partitions
-from cadence_engine.storage.connection import Pool
+from cadence_engine.storage.connection import Connection, Pool
 from cadence_engine.storage.migrate import migrate
 from cadence_engine.telemetry import LIBRARY_ACTION
 
@@ -39,6 +39,15 @@ class Ground:
     settings: Settings
     pool: Pool
     directory: Path
+
+    @contextlib.asynccontextmanager
+    async def patient(self) -> AsyncIterator[Connection]:
+        """A connection for checks: they may take longer than the engine allows any statement of its own."""
+        connection = await asyncpg.connect(self.settings.database_url.get_secret_value())
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
     def environment(self, **more: str) -> dict[str, str]:
         """For a process of the engine."""

@@ -124,8 +124,9 @@ async def _silent(ground: Ground, tell: Tell, size: Size) -> None:
 
 
 async def _checked(ground: Ground, size: Size) -> Log:
-    await outcome.of_enrollments(ground.pool, size.contacts, status="active", step_index=0, trigger="inactivity")
-    return await outcome.of_log(ground.pool, {STARTED: size.contacts})
+    async with ground.patient() as connection:
+        await outcome.of_enrollments(connection, size.contacts, status="active", step_index=0, trigger="inactivity")
+        return await outcome.of_log(connection, {STARTED: size.contacts})
 
 
 def scenario(size: Size = Size()) -> Scenario:

@@ -30,6 +30,12 @@ WAITING = """
     SELECT EXISTS (SELECT FROM cadence_enrollments
         WHERE status = 'active' AND next_run_at < now() + interval '1 hour' AND company_id = $1)
 """
+RAN = """
+    SELECT count(*) FILTER (WHERE company_id = $1) AS flooded, count(*) AS ran,
+        (SELECT count(*) FROM cadence_events WHERE type = 'whatsapp.send.requested') AS sends,
+        count(*) FILTER (WHERE (status, step_index, revision) <> ('active', 1, 2)) AS wrong
+    FROM cadence_enrollments
+"""
 FORGET = """
     DELETE FROM cadence_enrollments
     WHERE company_id = $1 AND step_index = 0 AND next_run_at > clock_timestamp() + interval '1 second'
@@ -94,19 +100,10 @@ async def _drained(ground: Ground, sight: Sight, size: Size, tell: Tell) -> None
 
 async def _check(ground: Ground, size: Size) -> None:
     """Each step of the flood, and each of the other company's, ran once."""
-    wrong = await ground.pool.fetchval(
-        "SELECT count(*) FROM cadence_enrollments WHERE (status, step_index, revision) <> ('active', 1, 2)"
-    )
-    flooded, ran, sends = await ground.pool.fetchrow(  # type: ignore[misc]  # an aggregate always answers
-        """
-        SELECT count(*) FILTER (WHERE company_id = $1), count(*),
-            (SELECT count(*) FROM cadence_events WHERE type = 'whatsapp.send.requested')
-        FROM cadence_enrollments
-        """,
-        FLOODED,
-    )
-    if wrong or flooded != size.steps or sends != ran:
-        raise BenchError(f"{flooded} steps of the flood ran, {sends} sends for {ran} enrollments, {wrong} not moved")
+    async with ground.patient() as connection:
+        found = await connection.fetchrow(RAN, FLOODED)
+    if found is None or tuple(found) != (size.steps, found["ran"], found["ran"], 0):
+        raise BenchError(f"of {size.steps} steps of the flood and all others ran: {found}")
 
 
 def _findings(sends: Sequence[Send], size: Size) -> Sequence[Finding]:

@@ -60,7 +60,8 @@ class Sight:
         """All sends, by the moment at which they were seen. Raises BenchError unless they are those of the log."""
         await self.look()
         sends = await self._read()
-        logged = {row[0] for row in await self.ground.pool.fetch(SENDS)}
+        async with self.ground.patient() as connection:
+            logged = {row[0] for row in await connection.fetch(SENDS)}
         if len(sends) != len(logged) or logged != {send.id for send in sends}:
             raise BenchError(f"Kafka holds {len(sends)} sends, the log {len(logged)}, and they are not the same")
         return sorted(sends, key=lambda send: send.seen_at)
