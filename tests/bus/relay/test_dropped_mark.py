@@ -1,5 +1,6 @@
 """A mark that Kafka dropped although it committed the records: what readers see tells, nothing comes out twice."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -48,7 +49,10 @@ async def test_also_of_the_first_transaction_ever(log: Log, road: Road) -> None:
 
 
 async def publish(log: Log, *, batches: int) -> None:
-    await log.write_sends(batches=batches)
+    """Batches of one transaction, logged at times that differ."""
+    for _ in range(batches):
+        await log.write_sends(batches=1)
+        await asyncio.sleep(0.01)
     await publish_all(log)
 
 

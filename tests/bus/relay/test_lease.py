@@ -1,10 +1,11 @@
 """Who leads: one relay at a time, until it gives the lease back, is dead, or was silent for too long."""
 
+import asyncio
 import signal
 
 import asyncpg
 
-from cadence_engine.bus.relay.points import Point
+from cadence_engine.bus.relay.points import OnPoint, Point
 from cadence_engine.settings import Settings
 from cadence_engine.storage.relay import take_lease
 from tests.bus.relay.conftest import Log, Road, StartRelay, relay, until
@@ -53,4 +54,30 @@ async def test_a_killed_leader_is_succeeded_at_once_however_long_its_lease(
         await log.write_sends(batches=1)
         await until(log.is_published, 10)
 
+    await road.holds_once_and_in_order(log.written)
+
+
+async def test_a_start_that_takes_longer_than_the_lease_is_not_fenced_by_who_stands_by(
+    log: Log, road: Road, settings: Settings
+) -> None:
+    started: list[str] = []
+
+    async def begun() -> bool:
+        return bool(started)
+
+    def slow_start(name: str) -> OnPoint:
+        async def on_point(point: Point) -> None:
+            if point is Point.PRODUCER_STARTED:
+                started.append(name)
+                await asyncio.sleep(settings.relay_lease * 2)
+
+        return on_point
+
+    await log.write_sends(batches=2)
+    async with relay(settings, slow_start("first")):
+        await until(begun)
+        async with relay(settings, slow_start("second")):
+            await until(log.is_published)
+
+    assert started == ["first"]
     await road.holds_once_and_in_order(log.written)

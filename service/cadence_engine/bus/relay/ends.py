@@ -27,38 +27,39 @@ Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Events of the log as they are found in the topics: by their id, or by the dead letter that they refer to."""
+    """Events of the log as they are found in the topics: by their id, or by the dead letter that they refer to.
 
-    event_ids: frozenset[UUID] = frozenset()
-    letters: frozenset[LetterId] = frozenset()
+    `logged_at`: when their batches were logged, in milliseconds since 1970.
+    """
 
-    def __bool__(self) -> bool:
-        return bool(self.event_ids or self.letters)
+    event_ids: frozenset[UUID]
+    letters: frozenset[LetterId]
+    logged_at: frozenset[int]
 
     def __len__(self) -> int:
         return len(self.event_ids) + len(self.letters)
 
     def __or__(self, other: "Traces") -> "Traces":
-        return Traces(self.event_ids | other.event_ids, self.letters | other.letters)
+        return Traces(self.event_ids | other.event_ids, self.letters | other.letters, self.logged_at | other.logged_at)
 
     def hold(self, event: LoggedEvent) -> bool:
-        """Whether the event is among them; one that is never published is missed nowhere."""
+        """Whether the event is among them."""
         if event.type == events.DEAD_LETTER:
             return LetterId.of(event) in self.letters
-        return event.type == events.REFUSED or event.event_id in self.event_ids
+        return event.event_id in self.event_ids
 
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """`stable` is up to where readers can read; `open_` where more lies behind it, and `behind` what that is.
+    """`stable` is up to where readers can read, `last` what they saw last, at least one record of each partition.
 
-    `last_seen`: when the last records that readers saw were logged, in milliseconds since 1970.
+    `open_` is where more lies behind that, and `behind` what it is.
     """
 
     stable: Offsets
+    last: Traces
     open_: Sequence[TopicPartition]
     behind: Traces
-    last_seen: frozenset[int]
 
 
 async def look(settings: Settings, partitions: Sequence[TopicPartition]) -> Ends:
@@ -73,9 +74,8 @@ async def look(settings: Settings, partitions: Sequence[TopicPartition]) -> Ends
                 break
         async with asyncio.timeout(READ_WITHIN):
             behind = await _read(all_, open_, ends)
-            seen = await _read(committed, await _before(committed, stable, MARKERS), stable)
-    last = {TopicPartition(record.topic, record.partition): record.timestamp for record in seen}
-    return Ends(stable, tuple(open_), _traces(settings, behind), frozenset(last.values()))
+            last = await _read(committed, await _before(committed, stable, MARKERS), stable)
+    return Ends(stable, _traces(settings, last), tuple(open_), _traces(settings, behind))
 
 
 async def visible(settings: Settings, ends: Ends, records: int) -> Traces:
@@ -111,13 +111,14 @@ async def _read(consumer: AIOKafkaConsumer, begins: Offsets, ends: Offsets) -> l
 
 def _traces(settings: Settings, records: Iterable[Record]) -> Traces:
     dead = settings.topic(topics.DEAD_LETTERS)
-    event_ids, letters = set(), set()
+    event_ids, letters, logged_at = set(), set(), set()
     for record in records:
+        logged_at.add(record.timestamp)
         if record.topic != dead:
             event_ids.add(UUID(orjson.loads(record.value or b"")["id"]))
         elif (letter := _letter_id(record)).partition >= 0:
             letters.add(letter)
-    return Traces(frozenset(event_ids), frozenset(letters))
+    return Traces(frozenset(event_ids), frozenset(letters), frozenset(logged_at))
 
 
 def _letter_id(record: Record) -> LetterId:

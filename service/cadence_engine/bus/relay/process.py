@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
@@ -158,9 +158,9 @@ class Relay:
 
     async def _lead(self, connection: Connection) -> None:
         """One term: returns when told to stop, when somebody else leads, or when the producer is to be replaced."""
-        # Committing an offset on a topic that is not there would hang for ever.
-        await topics.check(self._settings, topics.outbound(self._settings))
-        async with topics.admin(self._settings) as admin:
+        async with self._lease_kept(connection) as still_ours, topics.admin(self._settings) as admin:
+            # Committing an offset on a topic that is not there would hang for ever.
+            await topics.check(self._settings, topics.outbound(self._settings))
             limits = await kafka.largest_records(admin, self._settings)
             async with publisher(self._settings, batch_bytes=kafka.batch_bytes(limits.values())) as producer:
                 await self._on_point(Point.PRODUCER_STARTED)
@@ -169,6 +169,9 @@ class Relay:
                 except UnreadableMark as unreadable:
                     raise HistoryMismatch(str(unreadable)) from unreadable
                 found = await look(self._settings, await producer.partitions())
+                if not await still_ours():
+                    log.info("relay_superseded")
+                    return
                 committed = await true_mark(connection, self._settings, committed, found)
                 mark = await settle(connection, committed)
                 await end_orphans(connection, producer, self._settings, found)
@@ -176,6 +179,33 @@ class Relay:
                 log.info("relay_leading", mark=mark.number)
                 self._readiness.clear(PART)
                 await self._publish(Term(connection, producer, limits, self._on_point, mark))
+
+    @asynccontextmanager
+    async def _lease_kept(self, connection: Connection) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+        """Renew the lease while Kafka alone is waited for, which may take longer; the answer ends that.
+
+        It says whether the lease is still ours. Else two relays on a slow Kafka would fence each other in turns.
+        """
+        enough = asyncio.Event()
+
+        async def renew() -> bool:
+            while not enough.is_set():
+                await sleep_unless(enough, self._settings.relay_lease / 3)
+                if not await self._take_lease(connection):
+                    return False
+            return True
+
+        async def still_ours() -> bool:
+            enough.set()
+            return await renewing
+
+        renewing = asyncio.create_task(renew())
+        renewing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            yield still_ours
+        finally:
+            enough.set()
+            await asyncio.wait({renewing})
 
     async def _publish(self, term: Term) -> None:
         renewed = repeated = monotonic() - self._repeat_mark_every
