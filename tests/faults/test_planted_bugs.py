@@ -286,8 +286,8 @@ NO_LOCK_ON_CONTACT = (
 )
 HOLD_ENROLL = Edit(
     "handlers/triggers.py",
-    "    return await enroll_locked(unit, requests, locked, policy)\n",
-    "    outcomes = await enroll_locked(unit, requests, locked, policy)\n"
+    "    return await enroll_locked(unit, requests, locked, policy, newcomers=newcomers)\n",
+    "    outcomes = await enroll_locked(unit, requests, locked, policy, newcomers=newcomers)\n"
     "    from cadence_engine.stage import STAGE\n"
     "    if STAGE.was_told('hold'):\n"
     "        STAGE.tell('enrolled')\n"
