@@ -6,6 +6,8 @@ from pathlib import Path
 
 from cadence_engine.devstack.fleet import Consumer, EngineProcess, Relay, Worker
 
+READY_WITHIN = 180.0
+"""Seconds; while others are hurt all the time, and their servers with them, nobody is ready as soon as in peace."""
 KINDS: Mapping[str, type[EngineProcess]] = {"consumer": Consumer, "worker": Worker, "relay": Relay}
 
 
@@ -18,6 +20,8 @@ class Crew:
             for kind, count in size.items()
             for number in range(1, count + 1)
         }
+        for process in self.processes.values():
+            process.ready_within_seconds = READY_WITHIN
 
     async def start(self) -> None:
         await self._all("start")

@@ -30,7 +30,7 @@ class Server(ABC):
     environment: Mapping[str, str] = {}
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     grace_seconds: ClassVar[float] = 10.0
-    ready_within_seconds: ClassVar[float] = 60.0
+    ready_within_seconds: float = 60.0
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
