@@ -67,6 +67,18 @@ async def test_while_the_relay_cannot_keep_up_a_backlog_waits_for_it(desk: Desk)
 
 
 @road_is_clear
+async def test_what_falls_behind_amid_a_backlog_is_found_soon(desk: Desk) -> None:
+    await desk.due(60, after=timedelta(minutes=-10))
+    sweep = _sweep(desk, Readiness(), claim_rows=20)
+    assert await sweep.run_once() is True
+    await desk.due(1, after=timedelta(minutes=-20))
+    while await sweep.run_once():
+        pass
+    await sweep.run_once()
+    assert await desk.sent() == 61
+
+
+@road_is_clear
 async def test_what_is_not_due_stays(desk: Desk) -> None:
     await desk.due(1, after=timedelta(minutes=1))
     await _sweep(desk, Readiness()).run_once()

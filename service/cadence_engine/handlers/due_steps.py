@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import asyncpg
@@ -45,7 +45,8 @@ NOT_OF_THE_ROW = (
 class Ran:
     """One batch. `full`: there is probably more. `held`: why nothing was claimed; then everything else is 0.
 
-    `crowded`: what is logged waits for the relay, and what is decided now has to stand behind it.
+    `crowded`: what is logged waits for the relay, and what is decided now has to stand behind it. `reached`: when the
+    last of those that were due longest was due; None of a batch that took a share of every company's.
     """
 
     claimed: int = 0
@@ -55,12 +56,18 @@ class Ran:
     held: Held | None = None
     full: bool = False
     crowded: bool = False
+    reached: datetime | None = None
 
 
 async def run_due_steps(
-    unit: UnitOfWork, policy: Policy, *, due_until: datetime | None = None, fairly: bool = False
+    unit: UnitOfWork,
+    policy: Policy,
+    *,
+    due_since: datetime | None = None,
+    due_until: datetime | None = None,
+    fairly: bool = False,
 ) -> Ran:
-    """Run a batch of what is due, by `due_until` if given, longest due first; other workers take other rows.
+    """Run a batch of what is due, since and by then if given, longest due first; other workers take other rows.
 
     `fairly`: a share of every company's, amid a backlog; there is then more, whatever was claimed.
     Raises what the database raises; a row that was claimed alone and cannot be written is parked instead.
@@ -71,7 +78,7 @@ async def run_due_steps(
         return Ran(held=until)
     if due_until is not None:
         until = min(until, due_until)
-    claimed = await claim.due(unit.connection, until, policy.claim_rows, fairly=fairly)
+    claimed = await claim.due(unit.connection, until, policy.claim_rows, since=due_since, fairly=fairly)
     crowded = reading.unpublished_for > policy.relay_easy_lag
     if not claimed:
         return Ran(full=fairly, crowded=crowded)
@@ -82,7 +89,8 @@ async def run_due_steps(
         decisions = [await _apply_alone(unit, claimed[0], decisions[0], reading.now)]
     else:
         await apply(unit, decisions)
-    return _ran(decisions, full=fairly or len(claimed) == policy.claim_rows, crowded=crowded)
+    ran = _ran(decisions, full=fairly or len(claimed) == policy.claim_rows, crowded=crowded)
+    return ran if fairly else replace(ran, reached=claimed[-1][0].next_run_at)
 
 
 def _decide(

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime
+from time import monotonic
 
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.due_steps import Ran, run_due_steps
@@ -10,6 +11,7 @@ from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
 
 CROWDED_PAUSE = 0.1
+LOOK_BACK_EVERY = 1.0
 
 
 class DueSteps:
@@ -22,6 +24,9 @@ class DueSteps:
     A batch that is full tells of a backlog, perhaps of one company alone: every other batch then takes a share of every
     company's steps, so that no company waits for the end of another's campaign. While the relay cannot keep up, the
     batches are small and rare: whatever they log, everybody's sends stand behind it.
+
+    A batch begins where a full one before it ended. What is due earlier all the same, as it was held by another worker
+    or has been resumed, is looked for every LOOK_BACK_EVERY seconds.
     """
 
     def __init__(self, pool: Pool, policy: Policy) -> None:
@@ -30,6 +35,8 @@ class DueSteps:
         self._rows = policy.claim_rows
         self._fairly = False
         self._crowded = False
+        self._reached: datetime | None = None
+        self._looked_back_at = 0.0
 
     async def run(self, *, due_until: datetime | None = None) -> tuple[Ran, list[datetime]]:
         """One batch, and the moments to wake up at. A tenth of the rows after a failure, then twice as many again."""
@@ -38,9 +45,13 @@ class DueSteps:
             rows = max(1, rows // 10)
             await asyncio.sleep(CROWDED_PAUSE)
         policy = replace(self._policy, claim_rows=rows)
+        since = self._reached
+        if since is None or monotonic() - self._looked_back_at > LOOK_BACK_EVERY:
+            since, self._looked_back_at = None, monotonic()
         try:
             ran, wake_at = await database.run(
-                self._pool, lambda unit: run_due_steps(unit, policy, due_until=due_until, fairly=fairly)
+                self._pool,
+                lambda unit: run_due_steps(unit, policy, due_since=since, due_until=due_until, fairly=fairly),
             )
         except Exception:
             self._rows = max(1, rows // 10)
@@ -49,4 +60,5 @@ class DueSteps:
             self._rows = min(self._policy.claim_rows, rows * 2)
         self._fairly = ran.full and not fairly
         self._crowded = ran.full and ran.crowded
+        self._reached = (ran.reached or self._reached) if ran.full else None
         return ran, wake_at

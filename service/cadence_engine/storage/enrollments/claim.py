@@ -25,7 +25,7 @@ KNOWN = """
     LEFT JOIN leads l USING (company_id, lead_id)
     JOIN cadences k USING (company_id, cadence_id)"""
 
-DUE = """status = 'active' AND next_run_at <= $1
+DUE = """status = 'active' AND next_run_at <= $1 AND next_run_at >= coalesce($3, '-infinity'::timestamptz)
             AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))"""
 
 LONGEST_DUE = f"""
@@ -41,6 +41,7 @@ OF_EACH_COMPANY = f"""
         SELECT company_id, longest.next_run_at FROM companies CROSS JOIN LATERAL (
             SELECT next_run_at FROM cadence_enrollments AS one
             WHERE one.company_id = companies.company_id AND status = 'active' AND next_run_at <= $1
+                AND next_run_at >= coalesce($3, '-infinity'::timestamptz)
             ORDER BY next_run_at LIMIT 1
         ) AS longest ORDER BY next_run_at LIMIT $2
     ), e AS MATERIALIZED (
@@ -78,14 +79,18 @@ STALE_PARKED = f"""
 Claimed = tuple[Enrollment, Facts]
 
 
-async def due(connection: Connection, until: datetime, rows: int, *, fairly: bool = False) -> list[Claimed]:
+async def due(
+    connection: Connection, until: datetime, rows: int, *, since: datetime | None = None, fairly: bool = False
+) -> list[Claimed]:
     """Lock up to `rows` active enrollments due by `until`, longest due first; skips those that others hold.
 
+    `since`: do not look at what was due before. Where an old transaction keeps the dead entries of all that has run,
+    they would be gone through each time.
     `fairly`: as many of each company that has any, so that none waits for another's backlog; may be fewer in all.
     A cadence that is paused, and whose enrollments are still being moved, is left out. Locks nothing but enrollments.
     """
     claim = OF_EACH_COMPANY if fairly else LONGEST_DUE
-    return [_claimed(row) for row in await connection.fetch(claim, until, rows)]
+    return [_claimed(row) for row in await connection.fetch(claim, until, rows, since)]
 
 
 async def parked_of(connection: Connection, contacts: Collection[ContactKey]) -> list[Claimed]:
