@@ -50,8 +50,9 @@ dev: $(READY)  ## run the whole engine in this terminal on embedded servers
 	@$(BIN)/cadence-engine dev
 
 .PHONY: bench
-bench: $(READY)  ## measure throughput and latency on this machine
-	@$(BIN)/python -m tests.bench
+bench: $(READY) jars  ## measure this machine: a table, .local/bench.json and .local/bench.svg
+	@mkdir -p .local
+	@$(BIN)/python -m tests.bench --json .local/bench.json --svg .local/bench.svg
 
 .PHONY: chaos
 chaos: $(READY) jars  ## kill, freeze and restart everything under load (SEED=1 RUNS=1 KILLS=40 SECONDS=90), and judge what came out
