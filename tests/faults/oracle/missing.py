@@ -65,8 +65,9 @@ def _is_excused(
 ) -> bool:
     if others and cadence.reentry == "never":
         return True
-    if any(other.end is None or other.end.instant("at") >= trigger.appended_at for other in others):
-        return True  # it may have been live when the trigger was applied
+    # An end's `at` is when its transaction began; until it was published, the passage may have been live.
+    if any(other.end is None or other.end.appended_at >= trigger.appended_at for other in others):
+        return True
     for stop in view.stops[trigger.contact]:
         at = stop.record.appended_at
         if applied_by is not None and at > applied_by:
