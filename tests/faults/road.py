@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownTopicOrPartitionError
 
 from tests.faults.oracle.history import EVENTS, OUTBOUND, Record, read
 
@@ -78,7 +78,8 @@ class Writer:
             try:
                 future = await self._producer.send(topic, body, key=key, headers=HEADERS, partition=partition)
                 break
-            except KafkaTimeoutError:  # Kafka is away for long and the buffer is full: the event was not taken
+            # Kafka is away for long, and the buffer is full or the topic forgotten: the event was not taken.
+            except (KafkaTimeoutError, UnknownTopicOrPartitionError):
                 await asyncio.sleep(RETRY_SECONDS)
         self._under_way.add(future)
         future.add_done_callback(lambda done: self._note(event_id, done))
