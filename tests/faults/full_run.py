@@ -34,10 +34,10 @@ def _sums(runs: Sequence[Report]) -> Iterator[str]:
 
 def _measures(runs: Sequence[Report]) -> Iterator[str]:
     yield (
-        "Seconds; each row is one run. Sends after a kill: of anybody, kills close to a server's left out. "
-        "With a fault a second"
+        "Seconds; each row is one run. Sends after a kill: of anybody, kills close to a server's left out. With a "
+        "fault a second whoever recovers is hurt again; how soon sends go on after a single kill is what "
+        "`test_recovery.py` measures."
     )
-    yield "whoever recovers is hurt again; how soon sends go on after a single kill is what `test_recovery.py` measures."
     yield ""
     rows = [
         (run.seed, name, spread.count, f"{spread.p50:.2f}", f"{spread.p99:.2f}", f"{spread.longest:.2f}")
