@@ -328,11 +328,11 @@ WORKER_WAITS_FOR_REPLY = Edit(
 )
 REPLY_WAITS_FOR_CLAIM = Edit(
     "handlers/replies.py",
-    "    locked = await contacts.lock(",
+    "    locked, known = await contacts.lock_or_imagine(",
     "    from cadence_engine.stage import STAGE\n"
     "    STAGE.tell('reply begun')\n"
     "    await STAGE.hear('claimed', unit.connection)\n"
-    "    locked = await contacts.lock(",
+    "    locked, known = await contacts.lock_or_imagine(",
 )
 TELL_CLAIM = Edit(
     "handlers/due_steps.py",
@@ -425,10 +425,10 @@ HOLD_SAMPLE = Edit(
 )
 HOLD_REPLY = Edit(
     "handlers/replies.py",
-    "    locked = await contacts.lock(",
+    "    locked, known = await contacts.lock_or_imagine(",
     "    from cadence_engine.stage import STAGE\n"
     "    await STAGE.hear('apply', unit.connection)\n"
-    "    locked = await contacts.lock(",
+    "    locked, known = await contacts.lock_or_imagine(",
 )
 DATED_AFTER_ENDS = Edit(
     "bus/watermark.py",

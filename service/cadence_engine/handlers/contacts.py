@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cadence_contracts.inbound import ContactCreated, ContactUpdated
-from cadence_engine.domain.contact import Contact, ContactChange, ContactKey
+from cadence_engine.domain.contact import ContactChange, ContactKey
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.received import Received
@@ -21,9 +21,7 @@ async def project_contacts(
     """Field by field the newest word wins; what is not newer than the contact's deletion is dropped."""
     if not events:
         return
-    keys = {_key(received) for received in events}
-    locked = await contacts.lock(unit.connection, keys)
-    known = {key: locked.get(key) or Contact(*key) for key in keys}
+    locked, known = await contacts.lock_or_imagine(unit.connection, {_key(received) for received in events})
     tags: dict[ContactKey, Sequence[str]] = {}
     triggerings: list[Triggering] = []
     for received in events:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
@@ -89,8 +89,8 @@ async def run_due_steps(
         decisions = [await _apply_alone(unit, claimed[0], decisions[0], reading.now)]
     else:
         await apply(unit, decisions)
-    ran = _ran(decisions, full=fairly or len(claimed) == policy.claim_rows, crowded=crowded)
-    return ran if fairly else replace(ran, reached=claimed[-1][0].next_run_at)
+    reached = None if fairly else claimed[-1][0].next_run_at
+    return _ran(decisions, full=fairly or len(claimed) == policy.claim_rows, crowded=crowded, reached=reached)
 
 
 def _decide(
@@ -128,7 +128,7 @@ def _park_failed(enrollment: Enrollment, facts: Facts, doing: str, error: Except
     return park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
 
 
-def _ran(decisions: Collection[Decision], *, full: bool, crowded: bool) -> Ran:
+def _ran(decisions: Collection[Decision], *, full: bool, crowded: bool, reached: datetime | None) -> Ran:
     statuses = [decision.enrollment.status for decision in decisions]
     return Ran(
         claimed=len(decisions),
@@ -137,4 +137,5 @@ def _ran(decisions: Collection[Decision], *, full: bool, crowded: bool) -> Ran:
         parked=statuses.count(Status.PARKED),
         full=full,
         crowded=crowded,
+        reached=reached,
     )

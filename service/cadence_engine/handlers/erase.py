@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cadence_contracts.inbound import ContactDeleted
 from cadence_engine.domain.cancel import CancelReason, cancel
-from cadence_engine.domain.contact import Contact, ContactKey
+from cadence_engine.domain.contact import ContactKey
 from cadence_engine.domain.erase import is_forgotten
 from cadence_engine.domain.events import Cause
 from cadence_engine.handlers.apply import apply
@@ -18,9 +18,7 @@ async def erase_contacts(unit: UnitOfWork, events: Sequence[Received[ContactDele
     """A tombstone stays, so that what is older and arrives later is dropped; what is newer survives."""
     if not events:
         return
-    keys = {_key(received) for received in events}
-    locked = await contacts.lock(unit.connection, keys)
-    known = {key: locked.get(key) or Contact(*key) for key in keys}
+    locked, known = await contacts.lock_or_imagine(unit.connection, {_key(received) for received in events})
     causes: dict[ContactKey, Cause] = {}
     for received in events:
         key = _key(received)

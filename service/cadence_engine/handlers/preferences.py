@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cadence_contracts.inbound import ContactPreferencesChanged
 from cadence_engine.domain.cancel import CancelReason, cancel
-from cadence_engine.domain.contact import Contact, ContactKey
+from cadence_engine.domain.contact import ContactKey
 from cadence_engine.domain.events import Cause
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.received import Received
@@ -17,9 +17,7 @@ async def note_preferences(unit: UnitOfWork, events: Sequence[Received[ContactPr
     """The newest preference counts; a `stop` that counts cancels whatever is live, also if a `resume` follows it."""
     if not events:
         return
-    keys = {_key(received) for received in events}
-    locked = await contacts.lock(unit.connection, keys)
-    known = {key: locked.get(key) or Contact(*key) for key in keys}
+    locked, known = await contacts.lock_or_imagine(unit.connection, {_key(received) for received in events})
     stopped: dict[ContactKey, Cause] = {}
     for received in events:
         key = _key(received)

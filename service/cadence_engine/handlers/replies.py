@@ -7,7 +7,7 @@ from datetime import datetime
 from cadence_contracts.inbound import MessageReceived
 from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.cancel import CancelReason, InboundMessage, cancel, is_reply
-from cadence_engine.domain.contact import Contact, ContactKey
+from cadence_engine.domain.contact import ContactKey
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.domain.events import Cause
@@ -24,9 +24,7 @@ async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageRecei
     """Messages of any contacts, either way; a contact that is unknown becomes a stub."""
     if not events:
         return
-    keys = {_key(received) for received in events}
-    locked = await contacts.lock(unit.connection, keys)
-    known = {key: locked.get(key) or Contact(*key) for key in keys}
+    locked, known = await contacts.lock_or_imagine(unit.connection, {_key(received) for received in events})
     inbound: dict[ContactKey, list[InboundMessage]] = defaultdict(list)
     seen: dict[ConversationKey, tuple[str, datetime]] = {}
     for received in events:

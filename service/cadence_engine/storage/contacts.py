@@ -1,13 +1,13 @@
 """Contacts: the lock that serialises everything about a person, and what is known of them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
 
 from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.known import Known
-from cadence_engine.storage import companies
+from cadence_engine.storage import companies, many
 from cadence_engine.storage.connection import Connection
 
 # Most changes are messages: what they change has a statement of its own.
@@ -63,6 +63,14 @@ async def lock(connection: Connection, keys: Collection[ContactKey]) -> dict[Con
     return {(row["company_id"], row["contact_id"]): _contact(row) for row in rows}
 
 
+async def lock_or_imagine(
+    connection: Connection, keys: Collection[ContactKey]
+) -> tuple[dict[ContactKey, Contact], dict[ContactKey, Contact]]:
+    """The same, and beside them all that records may tell of: of an unknown contact a stub, which `write` adds."""
+    locked = await lock(connection, keys)
+    return locked, {key: locked.get(key) or Contact(*key) for key in keys}
+
+
 async def lock_mentioned(connection: Connection, mentions: Mapping[ContactKey, datetime]) -> dict[ContactKey, Contact]:
     """The same, of contacts that records name and tell nothing about, unknown ones too; the newest time is noted."""
     if not mentions:
@@ -95,11 +103,13 @@ async def write(
     `database.run` then does all again.
     """
     changed = [contact for key, contact in known.items() if key in locked and contact is not locked[key]]
-    messaged = [contact for contact in changed if _only_messaged(locked[contact.key], contact)]
-    told = [contact for contact in changed if not _only_messaged(locked[contact.key], contact)]
+    messaged: list[Contact] = []
+    told: list[Contact] = []
+    for contact in changed:
+        (messaged if _only_messaged(locked[contact.key], contact) else told).append(contact)
     await _add(connection, [contact for key, contact in known.items() if key not in locked])
-    await _update(connection, MESSAGED, map(_messages, messaged))
-    await _update(connection, TOLD, map(_values, told))
+    await many.execute(connection, MESSAGED, map(_messages, messaged))
+    await many.execute(connection, TOLD, map(_values, told))
     return changed
 
 
@@ -108,12 +118,6 @@ async def _add(connection: Connection, contacts: Sequence[Contact]) -> None:
         await companies.ensure(connection, {contact.company_id for contact in contacts})
         rows = map(_values, sorted(contacts, key=lambda contact: contact.key))
         await connection.copy_records_to_table("contacts", columns=COLUMNS, records=rows)
-
-
-async def _update(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-    columns = list(zip(*rows, strict=True))
-    if columns:
-        await connection.execute(statement, *columns)
 
 
 async def replace_tags(connection: Connection, tags: Mapping[ContactKey, Collection[str]]) -> None:

@@ -25,8 +25,9 @@ KNOWN = """
     LEFT JOIN leads l USING (company_id, lead_id)
     JOIN cadences k USING (company_id, cadence_id)"""
 
-DUE = """status = 'active' AND next_run_at <= $1 AND next_run_at >= coalesce($3, '-infinity'::timestamptz)
-            AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))"""
+DUE_NOW = "status = 'active' AND next_run_at <= $1 AND next_run_at >= coalesce($3, '-infinity'::timestamptz)"
+DUE = f"""{DUE_NOW}
+            AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))"""  # noqa: S608  # constants of this module
 
 LONGEST_DUE = f"""
     WITH e AS MATERIALIZED (
@@ -40,8 +41,7 @@ OF_EACH_COMPANY = f"""
     WITH waiting AS MATERIALIZED (
         SELECT company_id, longest.next_run_at FROM companies CROSS JOIN LATERAL (
             SELECT next_run_at FROM cadence_enrollments AS one
-            WHERE one.company_id = companies.company_id AND status = 'active' AND next_run_at <= $1
-                AND next_run_at >= coalesce($3, '-infinity'::timestamptz)
+            WHERE one.company_id = companies.company_id AND {DUE_NOW}
             ORDER BY next_run_at LIMIT 1
         ) AS longest ORDER BY next_run_at LIMIT $2
     ), e AS MATERIALIZED (

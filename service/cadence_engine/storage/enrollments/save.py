@@ -1,12 +1,12 @@
 """Writing decisions: any number of them in one statement each for new and for changed enrollments."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from cadence_engine.domain.contact import ContactKey
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment, Status
-from cadence_engine.storage import contacts
+from cadence_engine.storage import contacts, many
 from cadence_engine.storage.connection import Connection
 
 AS_DECIDED_ON = """
@@ -52,9 +52,11 @@ async def save(connection: Connection, decisions: Sequence[Decision]) -> None:
     """
     if not decisions:
         return
-    moved = [decision for decision in decisions if _only_moved(decision)]
-    changed = [decision for decision in decisions if not _only_moved(decision)]
-    written = await _update(connection, MOVE, map(_place, moved)) + await _update(
+    moved: list[Decision] = []
+    changed: list[Decision] = []
+    for decision in decisions:
+        (moved if _only_moved(decision) else changed).append(decision)
+    written = await many.execute(connection, MOVE, map(_place, moved)) + await many.execute(
         connection, CHANGE, map(_state, changed)
     )
     if written != len(decisions):
@@ -63,11 +65,6 @@ async def save(connection: Connection, decisions: Sequence[Decision]) -> None:
     for decision in decisions:
         tags[decision.enrollment.contact_key].update(decision.tags)
     await contacts.add_completion_tags(connection, tags)
-
-
-async def _update(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> int:
-    columns = list(zip(*rows, strict=True))
-    return int((await connection.execute(statement, *columns)).rpartition(" ")[2]) if columns else 0
 
 
 def _only_moved(decision: Decision) -> bool:
