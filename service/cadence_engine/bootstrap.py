@@ -59,6 +59,7 @@ def policy_of(settings: Settings) -> Policy:
     """What the handlers need of the settings."""
     return Policy(
         gate_max_lag=timedelta(seconds=settings.gate_max_lag),
+        relay_easy_lag=timedelta(seconds=settings.relay_easy_lag),
         relay_max_lag=timedelta(seconds=settings.relay_max_lag),
         claim_rows=settings.claim_rows,
         default_time_zone=settings.default_time_zone,

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     default_language: str = "en_US"
 
     gate_max_lag: float = Field(5.0, gt=0, description="steps wait while replies are further behind than this")
+    relay_easy_lag: float = Field(1.0, gt=0, description="steps run slower while the log is unpublished for longer")
     relay_max_lag: float = Field(10.0, gt=0, description="steps wait while the log is unpublished for longer")
     claim_rows: int = Field(1000, ge=1, le=10_000, description="due steps run in one transaction")
     sweep_every: float = Field(1.0, gt=0)
