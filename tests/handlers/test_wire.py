@@ -3,7 +3,7 @@
 from cadence_contracts import outbound
 from cadence_contracts.envelope import Envelope
 from cadence_engine.domain.cadence import Wait
-from cadence_engine.domain.events import REFUSED, event_id
+from cadence_engine.domain.events import UNPUBLISHED, event_id
 from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence, resume_cadence
 from cadence_engine.storage.database import run
 from tests.handlers.conftest import ACME, NAME, Stage, definition
@@ -26,7 +26,7 @@ async def test_the_log_speaks_the_contract(stage: Stage) -> None:
     await stage.hears("contact.deleted", contactId="ana")  # cancelled, skipped
 
     rows = await stage.pool.fetch("SELECT * FROM cadence_events ORDER BY batch_id, position")
-    told = [row for row in rows if row["type"] != REFUSED]
+    told = [row for row in rows if row["type"] not in UNPUBLISHED]
     for row in told:
         envelope = Envelope(id=str(row["event_id"]), source="/cadence-engine", type=row["type"], data=row["data"])
         model = outbound.parse(envelope)

@@ -21,9 +21,14 @@ PARKED = "cadence.enrollment.parked"
 CANCELLED = "cadence.enrollment.cancelled"
 COMPLETED = "cadence.enrollment.completed"
 REFUSED = "cadence.enrollment.refused"
-"""Kept for "why not?", never published: an enrollment that was not made has no id or revision to tell."""
+"""Kept for "why not?": an enrollment that was not made has no id or revision to tell."""
+HASTENED = "cadence.step.hastened"
+"""An operator let a step run before its time. It shares the revision that it was done at: nobody outside misses one."""
 DEAD_LETTER = "cadence.dead-letter"
 """Refers to a row of `dead_letters`, which holds the record itself."""
+
+UNPUBLISHED = frozenset({REFUSED, HASTENED})
+"""In the log for whoever asks why; never on Kafka."""
 
 
 class Cause(NamedTuple):

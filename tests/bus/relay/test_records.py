@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from cadence_contracts import read_record, topics
-from cadence_engine.domain.events import DEAD_LETTER, PAUSED, REFUSED, Event
+from cadence_engine.domain.events import DEAD_LETTER, HASTENED, PAUSED, REFUSED, Event
 from tests.bus.relay.conftest import Log, Road, TopicConfigs, a_send, publish_all
 
 OUTBOUND_LIMIT = 20_000
@@ -41,9 +41,9 @@ async def test_an_event_is_a_structured_cloud_event(log: Log, road: Road) -> Non
     assert record.timestamp == int(logged_at.timestamp() * 1000)
 
 
-async def test_events_go_to_their_topics_and_refusals_to_none(log: Log, road: Road) -> None:
-    refused, paused, sent = (an_event(REFUSED), an_event(PAUSED), a_send("ana"))
-    await log.write(refused)
+async def test_events_go_to_their_topics_and_what_is_kept_to_none(log: Log, road: Road) -> None:
+    refused, hastened, paused, sent = (an_event(REFUSED), an_event(HASTENED), an_event(PAUSED), a_send("ana"))
+    await log.write(refused, hastened)
     await log.write(paused, sent, refused)
     await publish_all(log)
 

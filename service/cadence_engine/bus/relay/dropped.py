@@ -11,7 +11,7 @@ from cadence_engine.bus.relay.batches import LoggedBatch, digest, read
 from cadence_engine.bus.relay.ends import Ends, Traces
 from cadence_engine.bus.relay.mark import Mark
 from cadence_engine.bus.relay.pace import RECORDS_AT_MOST
-from cadence_engine.domain.events import REFUSED
+from cadence_engine.domain.events import UNPUBLISHED
 from cadence_engine.settings import Settings
 from cadence_engine.storage import relay as storage
 from cadence_engine.storage.connection import Connection
@@ -67,4 +67,4 @@ def _shown(batch: LoggedBatch, traces: Traces) -> bool:
 
 
 def _published(batch: LoggedBatch) -> list[LoggedEvent]:
-    return [event for event in batch.events if event.type != REFUSED]
+    return [event for event in batch.events if event.type not in UNPUBLISHED]

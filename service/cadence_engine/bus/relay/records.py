@@ -53,7 +53,7 @@ def outgoing(
                 log.error("dead_letter_missing", batch_id=event.batch_id, position=event.position)
             else:
                 yield _of_letter(letter, _milliseconds(event.logged_at), limits[topics.DEAD_LETTERS])
-        elif event.type != events.REFUSED:
+        elif event.type not in events.UNPUBLISHED:
             record = _of_event(event, limits)
             if record is not None:
                 yield record
