@@ -25,6 +25,9 @@ class DueSteps:
     company's steps, so that no company waits for the end of another's campaign. While the relay cannot keep up, the
     batches are small and rare: whatever they log, everybody's sends stand behind it.
 
+    One batch at a time: another one beside it in the same process has to step over the rows that this one holds, which
+    costs PostgreSQL a third more (measured).
+
     A batch begins where a full one before it ended. What is due earlier all the same, as it was held by another worker
     or has been resumed, is looked for every LOOK_BACK_EVERY seconds.
     """
@@ -37,9 +40,14 @@ class DueSteps:
         self._crowded = False
         self._reached: datetime | None = None
         self._looked_back_at = 0.0
+        self._turn = asyncio.Lock()
 
     async def run(self, *, due_until: datetime | None = None) -> tuple[Ran, list[datetime]]:
         """One batch, and the moments to wake up at. A tenth of the rows after a failure, then twice as many again."""
+        async with self._turn:
+            return await self._run(due_until)
+
+    async def _run(self, due_until: datetime | None) -> tuple[Ran, list[datetime]]:
         rows, fairly = self._rows, self._fairly
         if self._crowded:
             rows = max(1, rows // 10)

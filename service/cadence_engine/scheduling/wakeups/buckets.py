@@ -25,4 +25,5 @@ def buckets_to_wake(moments: Iterable[datetime], now: datetime) -> list[int]:
 
     What is overdue counts to the bucket under way: the job of its own has run already, or runs just now.
     """
-    return sorted({bucket_of(max(moment, now)) for moment in moments if moment <= now + HORIZON})
+    horizon = now + HORIZON
+    return sorted({bucket_of(max(moment, now)) for moment in moments if moment <= horizon})
