@@ -68,7 +68,8 @@ class Inbound(BaseModel):
     @property
     def ignored(self) -> tuple[str, ...]:
         """The wire names (never the values) of what could not be read; such a field counts as absent."""
-        return self._ignored
+        # Not by its name: pydantic would look it up in Python code, for every record.
+        return self.__pydantic_private__["_ignored"] if self.__pydantic_private__ else ()
 
     @property
     def key(self) -> str:
@@ -77,7 +78,7 @@ class Inbound(BaseModel):
 
     def changes(self) -> dict[str, Any]:
         """What the producer stated, by Python name. Not in it: leave what is known. `None`: clear it."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class _OfContact(Inbound):

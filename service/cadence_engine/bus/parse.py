@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import structlog
@@ -29,7 +30,7 @@ NO_TIMESTAMP: Final = -1
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What reading a record needs to know beside the record."""
 
@@ -39,6 +40,16 @@ class Reading:
     """The database's clock, read after the poll: whatever carries a later timestamp counts as of now."""
     memory: timedelta
     """How long the inbox remembers; what is older could be applied twice."""
+
+    @cached_property
+    def now_ms(self) -> int:
+        """As Kafka tells time: milliseconds since 1970."""
+        return (self.now - EPOCH) // timedelta(milliseconds=1)
+
+    @cached_property
+    def stale_ms(self) -> int:
+        """What is older than this is not remembered."""
+        return self.now_ms - self.memory // timedelta(milliseconds=1)
 
 
 async def read_page(records: Sequence[RawRecord], spans: Sequence[Span], reading: Reading) -> Page:
@@ -81,10 +92,9 @@ def read_one(record: RawRecord, reading: Reading) -> Received[AnyInbound] | Dead
 
 
 def _happened_at(timestamp_ms: int, reading: Reading) -> datetime:
-    now_ms = (reading.now - EPOCH) // timedelta(milliseconds=1)
-    if timestamp_ms == NO_TIMESTAMP or timestamp_ms > now_ms:
+    if timestamp_ms == NO_TIMESTAMP or timestamp_ms > reading.now_ms:
         return reading.now
-    if timestamp_ms < now_ms - reading.memory // timedelta(milliseconds=1):
+    if timestamp_ms < reading.stale_ms:
         days = reading.memory // timedelta(days=1)
         raise InvalidRecord(Reason.STALE, f"the record is older than the {days} days for which ids are remembered")
     return EPOCH + timedelta(milliseconds=timestamp_ms)
