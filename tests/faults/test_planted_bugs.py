@@ -336,8 +336,8 @@ REPLY_WAITS_FOR_CLAIM = Edit(
 )
 TELL_CLAIM = Edit(
     "handlers/due_steps.py",
-    "    if not claimed:\n        return Ran(full=fairly, crowded=crowded)\n",
-    "    if not claimed:\n        return Ran(full=fairly, crowded=crowded)\n"
+    "    keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}\n",
+    "    keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}\n"
     "    from cadence_engine.stage import STAGE\n    STAGE.tell('claimed')\n",
 )
 ID_DRAWN_FIRST = (

@@ -8,9 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from cadence_engine.domain.cadence import Wait
+from cadence_engine.handlers.halt import halt, unhalt
 from cadence_engine.health import Readiness
 from cadence_engine.scheduling.due_steps import DueSteps
 from cadence_engine.scheduling.sweep import Sweep
+from cadence_engine.storage.database import run
 from tests.handlers.conftest import definition
 from tests.scheduling.conftest import Desk
 
@@ -49,6 +51,25 @@ async def test_nobody_waits_for_the_end_of_anothers_backlog(desk: Desk) -> None:
     while await sweep.run_once():
         pass
     assert await desk.sent() == 106
+
+
+@road_is_clear
+async def test_halted_companies_are_told_of_and_the_others_steps_run(desk: Desk) -> None:
+    await desk.due(3, after=timedelta(minutes=-10))
+    theirs = await desk.stage.publish(definition(waits=[Wait()]), "globex")
+    await desk.due(3, after=timedelta(minutes=-1), version=theirs)
+    readiness = Readiness()
+    sweep = _sweep(desk, readiness)
+    await run(desk.pool, lambda unit: halt(unit, "acme", actor="olga", reason="wrong template"))
+    while await sweep.run_once():
+        pass
+    assert [await desk.sent(company) for company in ("acme", "globex")] == [0, 3]
+    assert readiness.degraded == {"halts": "halted companies: 1; see `cadence-engine halts`"}
+    await run(desk.pool, lambda unit: unhalt(unit, "acme", actor="olga", reason=None))
+    while await sweep.run_once():
+        pass
+    assert await desk.sent() == 6
+    assert readiness.degraded == {}
 
 
 async def test_while_the_relay_cannot_keep_up_a_backlog_waits_for_it(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from cadence_engine.domain.events import CANCELLED, RESUMED, STARTED
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.detect_inactive import PAGE, companies_due, detect_page
 from cadence_engine.handlers.due_steps import run_due_steps
+from cadence_engine.handlers.halt import halt
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received, Span
 from cadence_engine.scheduling.wakeups.buckets import HORIZON, WIDTH
@@ -39,6 +40,12 @@ async def due_steps(unit: UnitOfWork) -> int:
 async def due_steps_of_each_company(unit: UnitOfWork) -> int:
     """A batch of what is due amid a backlog."""
     return (await run_due_steps(unit, POLICY, fairly=True)).sent
+
+
+async def due_steps_beside_a_halt(unit: UnitOfWork) -> int:
+    """The same while a company is halted that has a quarter of them."""
+    await halt(unit, "company-0", actor="olga", reason="wrong template")
+    return (await run_due_steps(unit, POLICY)).sent
 
 
 async def replies(unit: UnitOfWork) -> int:
@@ -126,6 +133,7 @@ Story = Callable[[UnitOfWork], Awaitable[int]]
 STORIES: Mapping[Story, int] = {
     due_steps: ROWS,
     due_steps_of_each_company: ROWS,
+    due_steps_beside_a_halt: ROWS // (seed.COMPANIES - 1) * (seed.COMPANIES - 1),
     replies: ROWS,
     new_contacts: ROWS,
     known_contacts: ROWS,

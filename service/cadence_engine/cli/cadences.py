@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from cadence_contracts import topics
 from cadence_engine import settings
+from cadence_engine.cli import halts as halting
 from cadence_engine.cli import output, session, settling
 from cadence_engine.cli.output import Refused
 from cadence_engine.cli.session import Actor, Company, Json, Key, Session, external_id
@@ -32,8 +33,9 @@ from cadence_engine.handlers.cadence_status import (
     resume_cadence,
 )
 from cadence_engine.handlers.unpark import Retried, retry_parked
-from cadence_engine.storage import cadences
+from cadence_engine.storage import cadences, halts
 from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.halts import Halt
 from cadence_engine.storage.reports import cadences as reports
 from cadence_engine.storage.reports.cadences import CadenceLine
 
@@ -137,11 +139,11 @@ def _warn_of_silent_triggers(definitions: Sequence[CompanyDefinition]) -> None:
 def list_(company: Company, *, as_json: Json = False) -> None:
     """The company's cadences, and how many contacts are in them."""
 
-    async def main(opened: Session) -> list[CadenceLine]:
+    async def main(opened: Session) -> tuple[list[CadenceLine], Sequence[Halt]]:
         async with opened.pool.acquire() as connection:
-            return await reports.listed(connection, company)
+            return await reports.listed(connection, company), await halts.holding(connection, company)
 
-    lines = session.run(main)
+    lines, halted = session.run(main)
     if as_json:
         output.as_json(lines)
     elif not lines:
@@ -154,6 +156,8 @@ def list_(company: Company, *, as_json: Json = False) -> None:
                 for line in lines
             ],
         )
+        for line in halting.holding(halted):
+            output.say(line)
 
 
 def show(key: Key, company: Company, *, as_json: Json = False) -> None:

@@ -1,5 +1,6 @@
 """One contact's passage: enroll, cancel, status."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, assert_never
@@ -9,6 +10,7 @@ import typer
 from uuid_utils.compat import uuid7
 
 from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME, MAX_CONTEXT_TEXT
+from cadence_engine.cli import halts as halting
 from cadence_engine.cli import output, session
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.output import Refused, at
@@ -24,8 +26,9 @@ from cadence_engine.domain.gate import GateReading, Held
 from cadence_engine.handlers import cancel as cancelling
 from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
 from cadence_engine.handlers.enroll import enroll as enroll_all
-from cadence_engine.storage import cadences, gate
+from cadence_engine.storage import cadences, gate, halts
 from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.halts import Halt
 from cadence_engine.storage.reports import contacts as reports
 from cadence_engine.storage.reports.contacts import ContactReport, Passage
 
@@ -39,6 +42,7 @@ WHAT_TO_DO = {
 }
 
 WHY_HELD = {
+    Held.HALTED: "every company is halted: see `cadence-engine halts`",
     Held.REPLIES_BEHIND: "replies are not applied up to now: is the consumer running, and are its topics reachable?",
     Held.WATERMARK_AHEAD: "the watermark is ahead of the database's clock: was that set back?",
     Held.RELAY_STUCK: "the log is not published: is the relay running, and is Kafka reachable?",
@@ -154,22 +158,25 @@ def cancel(
 def status(contact: Contact, company: Company, *, as_json: Json = False) -> None:
     """Where a contact stands, what happened so far and why, oldest first; and whether anything holds all steps."""
 
-    async def main(opened: Session) -> tuple[ContactReport, GateReading, datetime | Held]:
+    async def main(opened: Session) -> tuple[ContactReport, GateReading, datetime | Held, Sequence[Halt]]:
         async with opened.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             report = await reports.about(connection, company, contact)
             if report is None:
                 raise Refused(f"{company} has no contact {contact}; {WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]}")
             reading = await gate.read(connection)
-            return report, reading, gate_rule.decide(reading, opened.policy)
+            decided = gate_rule.decide(reading, opened.policy)
+            return report, reading, decided, await halts.holding(connection, company)
 
-    report, reading, decided = session.run(main)
+    report, reading, decided, halted = session.run(main)
     held = decided if isinstance(decided, Held) else None
     report = replace(report, contact=replace(report.contact, phone=output.masked(report.contact.phone)))
     if as_json:
-        output.as_json({**asdict(report), "gate": {"held": held, "watermark": reading.watermark}})
+        output.as_json({**asdict(report), "gate": {"held": held, "watermark": reading.watermark}, "halts": halted})
         return
     _print(report)
-    if held is not None:
+    for line in halting.holding(halted):
+        output.say(f"\n{line}")
+    if held is not None and held is not Held.HALTED:
         output.say(f"\nNo step runs now ({held.value}): {WHY_HELD[held]}")
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import asyncpg
@@ -45,6 +45,8 @@ NOT_OF_THE_ROW = (
 class Ran:
     """One batch. `full`: there is probably more. `held`: why nothing was claimed; then everything else is 0.
 
+    `halted_companies`: how many companies' steps were left out.
+
     `crowded`: what is logged waits for the relay, and what is decided now has to stand behind it. `reached`: when the
     last of those that were due longest was due; None of a batch that took a share of every company's.
     """
@@ -57,6 +59,7 @@ class Ran:
     full: bool = False
     crowded: bool = False
     reached: datetime | None = None
+    halted_companies: int = 0
 
 
 async def run_due_steps(
@@ -72,16 +75,18 @@ async def run_due_steps(
     `fairly`: a share of every company's, amid a backlog; there is then more, whatever was claimed.
     Raises what the database raises; a row that was claimed alone and cannot be written is parked instead.
     """
-    reading = await gate.read(unit.connection)
+    reading = await gate.read_to_claim(unit.connection)
     until = gate_rule.decide(reading, policy)
     if isinstance(until, Held):
         return Ran(held=until)
     if due_until is not None:
         until = min(until, due_until)
-    claimed = await claim.due(unit.connection, until, policy.claim_rows, since=due_since, fairly=fairly)
+    # What halted companies have due would be gone through by each claim that does not go company by company.
+    by_company = fairly or reading.halted_companies > 0
+    claimed = await claim.due(unit.connection, until, policy.claim_rows, since=due_since, fairly=by_company)
     crowded = reading.unpublished_for > policy.relay_easy_lag
     if not claimed:
-        return Ran(full=fairly, crowded=crowded)
+        return Ran(full=fairly, crowded=crowded, halted_companies=reading.halted_companies)
     keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}
     versions = await cadences.versions(unit.connection, keys)
     decisions = list(_decide(claimed, versions, reading.now, policy))
@@ -89,8 +94,13 @@ async def run_due_steps(
         decisions = [await _apply_alone(unit, claimed[0], decisions[0], reading.now)]
     else:
         await apply(unit, decisions)
-    reached = None if fairly else claimed[-1][0].next_run_at
-    return _ran(decisions, full=fairly or len(claimed) == policy.claim_rows, crowded=crowded, reached=reached)
+    return replace(
+        _ran(decisions),
+        full=by_company or len(claimed) == policy.claim_rows,
+        crowded=crowded,
+        reached=None if by_company else claimed[-1][0].next_run_at,
+        halted_companies=reading.halted_companies,
+    )
 
 
 def _decide(
@@ -128,14 +138,11 @@ def _park_failed(enrollment: Enrollment, facts: Facts, doing: str, error: Except
     return park(enrollment, ParkReason.INTERNAL_ERROR, detail, facts, now)
 
 
-def _ran(decisions: Collection[Decision], *, full: bool, crowded: bool, reached: datetime | None) -> Ran:
+def _ran(decisions: Collection[Decision]) -> Ran:
     statuses = [decision.enrollment.status for decision in decisions]
     return Ran(
         claimed=len(decisions),
         sent=sum(len(decision.events) > 1 for decision in decisions),
         completed=statuses.count(Status.COMPLETED),
         parked=statuses.count(Status.PARKED),
-        full=full,
-        crowded=crowded,
-        reached=reached,
     )

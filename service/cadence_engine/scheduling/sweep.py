@@ -12,22 +12,26 @@ log = structlog.stdlib.get_logger("cadence_engine.sweep")
 
 Wake = Callable[[Sequence[datetime]], Awaitable[None]]
 PART = "steps"
+HALTS = "halts"
 
 
 class Sweep:
-    """Also the one who says, once per change, that the gate holds the steps and why."""
+    """Also the one who says, once per change, that the gate holds the steps and why, or that companies are halted."""
 
     def __init__(self, steps: DueSteps, wake: Wake, readiness: Readiness) -> None:
         self.steps = steps
         self._wake = wake
         self._readiness = readiness
         self._held: str | None = None
+        self._halted_companies = 0
 
     async def run_once(self) -> bool:
         """One batch; True while batches are full."""
         ran, wake_at = await self.steps.run()
         await self._wake(wake_at)
         self._say(ran.held)
+        if ran.held is None:
+            self._say_halted(ran.halted_companies)
         return ran.full
 
     def _say(self, held: str | None) -> None:
@@ -40,3 +44,13 @@ class Sweep:
         else:
             self._readiness.degrade(PART, f"held: {held}")
             log.warning("steps_held", reason=held)
+
+    def _say_halted(self, companies: int) -> None:
+        if companies == self._halted_companies:
+            return
+        self._halted_companies = companies
+        if companies:
+            self._readiness.degrade(HALTS, f"halted companies: {companies}; see `cadence-engine halts`")
+        else:
+            self._readiness.clear(HALTS)
+        log.warning("companies_halted", companies=companies)

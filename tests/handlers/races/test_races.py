@@ -19,10 +19,14 @@ from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence
 from cadence_engine.handlers.cancel import cancel_enrollment
 from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.enroll import enroll
+from cadence_engine.handlers.halt import claims_over
+from cadence_engine.handlers.halt import halt as halt_company
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import run
+from cadence_engine.storage.enrollments.claim import NOT_HALTED
+from cadence_engine.storage.halts import CLAIMING
 from tests.handlers.conftest import Stage, definition
 from tests.handlers.races.stepper import Stepper, Work, two_sides
 
@@ -125,8 +129,18 @@ def pause(scene: Scene) -> Work:
     return flag_and_settle
 
 
+def halt(scene: Scene) -> Work:
+    async def flag_and_wait(pool: Pool) -> None:
+        await run(pool, lambda unit: halt_company(unit, scene.company, actor="olga", reason="wrong template"))
+        await run(pool, claims_over)
+
+    return flag_and_wait
+
+
 Contender = Callable[[Scene], Work]
 STOPS: Final[Sequence[Contender]] = (reply, opt_out, erase, cancel, pause)
+HOLDS: Final[Sequence[Contender]] = (halt,)
+"""Nothing is sent after these, and the passage stays as it is."""
 
 
 class Race(NamedTuple):
@@ -145,7 +159,7 @@ class Race(NamedTuple):
 
 
 RACES: Final = (
-    *(Race(stop, claim, enrolled=True) for stop in STOPS),
+    *(Race(stop, claim, enrolled=True) for stop in (*STOPS, *HOLDS)),
     *(Race(stop, claim, enrolled=True, waits=LAST_ONE_DUE_NOW) for stop in (reply, cancel)),
     *(Race(stop, start, enrolled=stop is cancel) for start in (enroll_by_hand, purchase) for stop in STOPS),
     Race(enroll_by_hand, enroll_by_hand, enrolled=False),
@@ -221,10 +235,10 @@ def broken_promises(contenders: Sequence[Contender], stepper: Stepper, scene: Sc
     if sum(passage.live for passage in found.passages) > 1:
         yield "two live passages of a contact in a cadence"
     for side, stop in enumerate(contenders):
-        if stop not in STOPS:
+        if stop not in (*STOPS, *HOLDS):
             continue
         stopped = [p for p in found.passages if stop is not cancel or p.enrollment_id == scene.enrollment_id]
-        if any(p.status == "active" if stop is pause else p.live for p in stopped):
+        if stop in STOPS and any(p.status == "active" if stop is pause else p.live for p in stopped):
             yield f"a passage goes on after {stop.__name__}"
         # A side's last commit is the one that confirms.
         overtaken = stepper.committed[-1] != side and contenders[1 - side] is claim
@@ -356,6 +370,8 @@ PLANTS: Final = {
     "what is live of a stop": Plant(
         Race(reply, claim, True, LAST_ONE_DUE_NOW), {"WHERE e.status IN ('active', 'paused', 'parked')": "WHERE true"}
     ),
+    "what a halt waits for": Plant(Race(halt, claim, True), {f", pg_advisory_xact_lock_shared({CLAIMING})": ""}),
+    "the halts of a claim": Plant(Race(halt, claim, True), {NOT_HALTED: "true"}),
 }
 
 

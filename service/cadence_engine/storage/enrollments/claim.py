@@ -25,9 +25,13 @@ KNOWN = """
     LEFT JOIN leads l USING (company_id, lead_id)
     JOIN cadences k USING (company_id, cadence_id)"""
 
+# The halt of all has no company, and nothing is known to differ from a null. Without coalesce() the planner would take
+# it that a database of one company has hardly a row to claim.
+NOT_HALTED = "coalesce(company_id <> ALL(ARRAY(SELECT company_id FROM halts WHERE ended_at IS NULL)), false)"
 DUE_NOW = "status = 'active' AND next_run_at <= $1 AND next_run_at >= coalesce($3, '-infinity'::timestamptz)"
 DUE = f"""{DUE_NOW}
-            AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))"""  # noqa: S608  # constants of this module
+            AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))
+            AND {NOT_HALTED}"""  # noqa: S608  # constants of this module
 
 LONGEST_DUE = f"""
     WITH e AS MATERIALIZED (
@@ -43,7 +47,7 @@ OF_EACH_COMPANY = f"""
             SELECT next_run_at FROM cadence_enrollments AS one
             WHERE one.company_id = companies.company_id AND {DUE_NOW}
             ORDER BY next_run_at LIMIT 1
-        ) AS longest ORDER BY next_run_at LIMIT $2
+        ) AS longest WHERE {NOT_HALTED} ORDER BY next_run_at LIMIT $2
     ), e AS MATERIALIZED (
         SELECT share.* FROM waiting CROSS JOIN LATERAL (
             SELECT * FROM cadence_enrollments AS one WHERE one.company_id = waiting.company_id AND {DUE}
@@ -87,7 +91,8 @@ async def due(
     `since`: do not look at what was due before. Where an old transaction keeps the dead entries of all that has run,
     they would be gone through each time.
     `fairly`: as many of each company that has any, so that none waits for another's backlog; may be fewer in all.
-    A cadence that is paused, and whose enrollments are still being moved, is left out. Locks nothing but enrollments.
+    A halted company is left out, and so is a cadence that is paused while its enrollments are still being moved: only
+    `fairly` without going over what they have due. Locks nothing but enrollments.
     """
     claim = OF_EACH_COMPANY if fairly else LONGEST_DUE
     return [_claimed(row) for row in await connection.fetch(claim, until, rows, since)]

@@ -32,6 +32,21 @@ CREATE TABLE companies (
     revision          bigint NOT NULL DEFAULT 0          -- moves with every change: parked enrollments compare it
 );
 
+-- Who held all steps of a company, or of every one, when and why.
+CREATE TABLE halts (
+    halt_id     uuid PRIMARY KEY,
+    company_id  text REFERENCES companies,               -- null: of every company
+    started_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    started_by  text NOT NULL,
+    reason      text NOT NULL,
+    ended_at    timestamptz,                             -- null: in force
+    ended_by    text,
+    end_reason  text,
+    CHECK ((ended_by IS NOT NULL) = (ended_at IS NOT NULL)),
+    CHECK (end_reason IS NULL OR ended_at IS NOT NULL)
+);
+CREATE UNIQUE INDEX halts_in_force ON halts (company_id) NULLS NOT DISTINCT WHERE ended_at IS NULL;
+
 CREATE TABLE contacts (
     company_id            text NOT NULL REFERENCES companies,
     contact_id            text NOT NULL CHECK (length(contact_id) BETWEEN 1 AND 200),
