@@ -14,11 +14,11 @@ from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.halt import halt
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received, Span
+from cadence_engine.handlers.why import why_contact
 from cadence_engine.scheduling.wakeups.buckets import HORIZON, WIDTH
 from cadence_engine.storage import relay, wakeups
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import UnitOfWork
-from cadence_engine.storage.reports import contacts
 from tests.bench import seed
 from tests.storage.conftest import CONTACTS, EVENTS_IN_BATCH, LATER, OVERDUE, UNPUBLISHED
 from tests.storage.plans import Plan, Scan, plans_of
@@ -115,8 +115,8 @@ async def planning(unit: UnitOfWork) -> int:
 
 async def status(unit: UnitOfWork) -> int:
     """What an operator is told of a contact."""
-    report = await contacts.about(unit.connection, "company-1", "contact-1")
-    return len(report.timeline) if report else 0
+    answer = await why_contact(unit.connection, "company-1", "contact-1", POLICY, before=None, rows=ROWS)
+    return len(answer.timeline.happened) if answer else 0
 
 
 async def _applied(unit: UnitOfWork, told: Sequence[AnyInbound], expected: str) -> int:

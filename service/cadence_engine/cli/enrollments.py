@@ -1,36 +1,25 @@
-"""One contact's passage: enroll, cancel, status."""
+"""One contact's passage: enroll, cancel."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
-from datetime import datetime, timedelta
-from typing import Annotated, Any, assert_never
+from typing import Annotated, assert_never
 from uuid import UUID
 
 import typer
 from uuid_utils.compat import uuid7
 
 from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME, MAX_CONTEXT_TEXT
-from cadence_engine.cli import halts as halting
 from cadence_engine.cli import output, session
 from cadence_engine.cli.cadences import unknown
-from cadence_engine.cli.output import Refused, at
-from cadence_engine.cli.session import Actor, Company, Contact, Json, Key, Session, external_id
-from cadence_engine.cli.timeline import line_of
+from cadence_engine.cli.output import at
+from cadence_engine.cli.session import Actor, Company, Contact, Key, Session, external_id
 from cadence_engine.domain import enroll as rule
-from cadence_engine.domain import gate as gate_rule
 from cadence_engine.domain.cadence import API
 from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollRequest, Refusal
-from cadence_engine.domain.enrollment import Enrollment, Status
 from cadence_engine.domain.events import Cause
-from cadence_engine.domain.gate import GateReading, Held
 from cadence_engine.handlers import cancel as cancelling
 from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
 from cadence_engine.handlers.enroll import enroll as enroll_all
-from cadence_engine.storage import cadences, gate, halts
+from cadence_engine.storage import cadences
 from cadence_engine.storage.database import UnitOfWork
-from cadence_engine.storage.halts import Halt
-from cadence_engine.storage.reports import contacts as reports
-from cadence_engine.storage.reports.contacts import ContactReport, Passage
 
 WHAT_TO_DO = {
     Refusal.CADENCE_NOT_ACTIVE: "see `cadence-engine resume`",
@@ -41,15 +30,6 @@ WHAT_TO_DO = {
     Refusal.REENTRY: "see `reentry` in `cadence-engine show`",
 }
 
-WHY_HELD = {
-    Held.HALTED: "every company is halted: see `cadence-engine halts`",
-    Held.REPLIES_BEHIND: "replies are not applied up to now: is the consumer running, and are its topics reachable?",
-    Held.WATERMARK_AHEAD: "the watermark is ahead of the database's clock: was that set back?",
-    Held.RELAY_STUCK: "the log is not published: is the relay running, and is Kafka reachable?",
-}
-
-SECOND = timedelta(seconds=1)
-
 ExternalId = Annotated[str | None, typer.Option(callback=external_id)]
 
 
@@ -57,7 +37,6 @@ def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command()(enroll)
     app.command()(cancel)
-    app.command()(status)
 
 
 def _context(pairs: list[str] | None) -> list[str]:
@@ -153,86 +132,3 @@ def cancel(
             output.refuse(f"it was completed {at(enrollment.ended_at)}: there is nothing left to cancel")
         case _:
             assert_never(outcome)
-
-
-def status(contact: Contact, company: Company, *, as_json: Json = False) -> None:
-    """Where a contact stands, what happened so far and why, oldest first; and whether anything holds all steps."""
-
-    async def main(opened: Session) -> tuple[ContactReport, GateReading, datetime | Held, Sequence[Halt]]:
-        async with opened.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            report = await reports.about(connection, company, contact)
-            if report is None:
-                raise Refused(f"{company} has no contact {contact}; {WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]}")
-            reading = await gate.read(connection)
-            decided = gate_rule.decide(reading, opened.policy)
-            return report, reading, decided, await halts.holding(connection, company)
-
-    report, reading, decided, halted = session.run(main)
-    held = decided if isinstance(decided, Held) else None
-    report = replace(report, contact=replace(report.contact, phone=output.masked(report.contact.phone)))
-    if as_json:
-        output.as_json({**asdict(report), "gate": {"held": held, "watermark": reading.watermark}, "halts": halted})
-        return
-    _print(report)
-    for line in halting.holding(halted):
-        output.say(f"\n{line}")
-    if held is not None and held is not Held.HALTED:
-        output.say(f"\nNo step runs now ({held.value}): {WHY_HELD[held]}")
-
-
-def _print(report: ContactReport) -> None:
-    known = report.contact
-    facts: dict[str, Any] = {
-        "name": known.name,
-        "phone": known.phone,
-        "language": known.locale,
-        "time zone": known.time_zone,
-        "tags": ", ".join(report.tags) or None,
-        "last message": at(known.last_message_at),
-        "last inbound": at(known.last_inbound_at),
-        "marketing": "stopped" if known.opted_out else "allowed",
-    }
-    output.table(("contact", known.contact_id), facts.items())
-    if known.erased:
-        output.say("This contact was deleted: nothing of the person is kept.")
-    if report.passages:
-        output.say("")
-        output.table(
-            ("cadence", "status", "step", "next run", "enrollment", "why"),
-            [_row(passage) for passage in report.passages],
-        )
-    if report.timeline:
-        output.say("")
-        rows = [(at(each.at), each.data.get("cadenceKey"), line_of(each)) for each in report.timeline]
-        output.table(("at", "cadence", "what happened"), rows)
-
-
-def _row(passage: Passage) -> tuple[object, ...]:
-    enrollment = passage.enrollment
-    position = f"{min(enrollment.step_index + 1, passage.steps)} of {passage.steps}"
-    step = f"{passage.step_key} ({position})" if passage.step_key and enrollment.live else None
-    return (
-        f"{enrollment.cadence_key} v{enrollment.version}",
-        enrollment.status.value,
-        step,
-        _next_run(enrollment),
-        enrollment.enrollment_id,
-        _why(enrollment),
-    )
-
-
-def _next_run(enrollment: Enrollment) -> str | None:
-    if enrollment.wait_left is not None:
-        return f"{enrollment.wait_left // SECOND * SECOND} after it goes on"
-    return at(enrollment.next_run_at) if enrollment.status is Status.ACTIVE else None
-
-
-def _why(enrollment: Enrollment) -> str | None:
-    match enrollment.status:
-        case Status.PARKED:
-            return f"{enrollment.park_reason}: {enrollment.park_detail}"
-        case Status.CANCELLED:
-            return enrollment.cancel_reason
-        case Status.PAUSED:
-            return f"by its {enrollment.paused_by}" if enrollment.paused_by == "cadence" else "by an operator"
-    return None

@@ -7,7 +7,7 @@ from typing import Any
 from cadence_engine.cli.output import at
 from cadence_engine.domain import events
 from cadence_engine.domain.enroll import Refusal
-from cadence_engine.storage.reports.contacts import Happened
+from cadence_engine.storage.reports.timeline import Happened
 
 
 def line_of(happened: Happened) -> str:
@@ -32,17 +32,26 @@ def _said(type_: str, told: Mapping[str, Any]) -> str:
         case events.PARKED:
             return f"parked: {told.get('reason')}, {told.get('detail')}"
         case events.CANCELLED:
-            return f"cancelled: {told.get('reason')}" + _because(told.get("note"))
+            message = f", message {told['messageId']}" if told.get("messageId") else ""
+            return f"cancelled: {told.get('reason')}{message}" + _because(told.get("note"))
         case events.COMPLETED:
             tags = told.get("tags") or []
             return "completed" + (f", tagged {', '.join(tags)}" if tags else "")
         case events.REFUSED:
-            return f"not enrolled: {_meaning(told.get('reason'))}"
+            return f"not enrolled{_unmatched(told)}: {meaning_of(told.get('reason'))}"
     return type_
 
 
-def _meaning(reason: object) -> str:
+def meaning_of(reason: object) -> str:
+    """What an operator reads for the rule's code; a newer rule is told by its code."""
     return next((refusal.meaning for refusal in Refusal if refusal.value == reason), str(reason))
+
+
+def _unmatched(told: Mapping[str, Any]) -> str:
+    """The cadences whose `where` asks for something else, and in what."""
+    cadences = told.get("cadences") or ()
+    said = ", ".join(f"{each['cadenceKey']} (where {', '.join(each['fields'])})" for each in cadences)
+    return f" in {said}" if said else ""
 
 
 def _because(reason: object) -> str:

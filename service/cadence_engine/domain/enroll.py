@@ -55,6 +55,7 @@ class Refusal(StrEnum):
     OPTED_OUT = "opted_out"
     REPLIED = "replied"
     REENTRY = "reentry"
+    WHERE = "where"
 
     @property
     def meaning(self) -> str:
@@ -72,6 +73,7 @@ _MEANING = {
     Refusal.OPTED_OUT: "the contact does not want marketing",
     Refusal.REPLIED: "the contact wrote since the trigger",
     Refusal.REENTRY: "the contact passed through this cadence before, and its re-entry rule allows no other passage",
+    Refusal.WHERE: "the trigger came with other data than the cadence asks for",
 }
 
 

@@ -7,8 +7,13 @@ from cadence_engine.domain.cadence import Scalar, Trigger
 
 def matches(trigger: Trigger, event: str, data: Mapping[str, Scalar]) -> bool:
     """Whether an event of that kind, with those scalars as data, is what `trigger` waits for."""
-    return trigger.event == event and all(
-        any(_same(data.get(name), allowed) for allowed in values) for name, values in trigger.where.items()
+    return trigger.event == event and not differing(trigger, data)
+
+
+def differing(trigger: Trigger, data: Mapping[str, Scalar]) -> tuple[str, ...]:
+    """The names under which `where` asks for something else than `data` holds; none: it is as asked for."""
+    return tuple(
+        name for name, values in trigger.where.items() if not any(_same(data.get(name), allowed) for allowed in values)
     )
 
 

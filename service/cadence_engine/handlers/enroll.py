@@ -1,29 +1,16 @@
 """Enrolling: any number of contacts in any of their companies' cadences, in one transaction."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from uuid import UUID
-
-from uuid_utils.compat import uuid7
 
 from cadence_engine.domain import enroll as rule
-from cadence_engine.domain.cadence import CadenceVersion
-from cadence_engine.domain.company import Company
 from cadence_engine.domain.contact import Contact, ContactKey
-from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollRequest, Outcome, Refused, Situation
-from cadence_engine.domain.events import REFUSED, Event, wire_time
-from cadence_engine.domain.pause import CadenceStatus
+from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollRequest, Outcome, Refused
 from cadence_engine.domain.policy import Policy
-from cadence_engine.domain.reentry import LastPassage
-from cadence_engine.domain.schedule import zone_of
-from cadence_engine.storage import cadences, companies, contacts, conversations, leads
-from cadence_engine.storage.connection import Connection
+from cadence_engine.handlers.refusals import refused
+from cadence_engine.handlers.situations import Found, gather, passage_of
+from cadence_engine.storage import cadences, contacts
 from cadence_engine.storage.database import UnitOfWork
-from cadence_engine.storage.enrollments import load, save
-from cadence_engine.storage.enrollments.load import PassageKey
-
-CadenceKey = tuple[str, UUID]
-"""(company id, cadence id)"""
+from cadence_engine.storage.enrollments import save
 
 
 async def enroll(unit: UnitOfWork, requests: Sequence[EnrollRequest], policy: Policy) -> list[Outcome]:
@@ -51,7 +38,10 @@ async def enroll_locked(
     """
     if not requests:
         return []
-    found = await _gather(unit.connection, requests, locked, newcomers)
+    wanted = {(request.company_id, request.cadence_id) for request in requests}
+    found = await gather(
+        unit.connection, requests, locked, await cadences.current(unit.connection, wanted), newcomers=newcomers
+    )
     outcomes: list[Outcome] = []
     started = 0
     for request in requests:
@@ -60,71 +50,17 @@ async def enroll_locked(
         outcome = rule.decide(request, found.situation(request, policy), unit.now)
         if isinstance(outcome, Enrolled):
             started += 1
-            found.live[_passage(request)] = request.enrollment_id
+            found.live[passage_of(request)] = request.enrollment_id
         outcomes.append(outcome)
     await _apply(unit, requests, outcomes, found, log_refusals=log_refusals)
     return outcomes
-
-
-@dataclass(slots=True)
-class _Found:
-    """Everything that the requests of one transaction are decided on; `live` grows while they are."""
-
-    contacts: Mapping[ContactKey, Contact]
-    companies: Mapping[str, Company]
-    cadences: Mapping[CadenceKey, tuple[CadenceVersion, CadenceStatus]]
-    leads: Collection[tuple[str, str]]
-    conversations: Collection[tuple[str, str]]
-    live: dict[PassageKey, UUID]
-    last: Mapping[PassageKey, LastPassage]
-
-    def situation(self, request: EnrollRequest, policy: Policy) -> Situation:
-        version, status = self.cadences.get((request.company_id, request.cadence_id), (None, None))
-        contact = self.contacts.get(request.contact_key)
-        company = self.companies.get(request.company_id)
-        passage = _passage(request)
-        return Situation(
-            version=version,
-            active=status is CadenceStatus.ACTIVE,
-            contact=contact,
-            lead_known=(request.company_id, request.lead_id) in self.leads,
-            conversation_known=(request.company_id, request.conversation_id) in self.conversations,
-            live_id=self.live.get(passage),
-            last=self.last.get(passage),
-            zone=zone_of(
-                contact.time_zone.value if contact else None,
-                company.time_zone.value if company else None,
-                policy.default_time_zone,
-            ),
-        )
-
-
-async def _gather(
-    connection: Connection,
-    requests: Sequence[EnrollRequest],
-    locked: Mapping[ContactKey, Contact],
-    newcomers: Collection[ContactKey],
-) -> _Found:
-    company_ids = {request.company_id for request in requests}
-    passages = {_passage(request) for request in requests if request.contact_key not in newcomers}
-    return _Found(
-        contacts=locked,
-        companies=await companies.load(connection, company_ids),
-        cadences=await cadences.current(connection, {(request.company_id, request.cadence_id) for request in requests}),
-        leads=await leads.known(connection, {(r.company_id, r.lead_id) for r in requests if r.lead_id is not None}),
-        conversations=await conversations.known(
-            connection, {(r.company_id, r.conversation_id) for r in requests if r.conversation_id is not None}
-        ),
-        live=await load.live_passages(connection, {passage[:2] for passage in passages}),
-        last=await load.last_passages(connection, passages),
-    )
 
 
 async def _apply(
     unit: UnitOfWork,
     requests: Iterable[EnrollRequest],
     outcomes: Iterable[Outcome],
-    found: _Found,
+    found: Found,
     *,
     log_refusals: bool,
 ) -> None:
@@ -137,33 +73,8 @@ async def _apply(
                 if decision.enrollment.next_run_at is not None:
                     unit.wake(decision.enrollment.next_run_at)
             case Refused() if log_refusals:
-                unit.log(_refused(request, outcome, found, unit))
+                version, _ = found.cadences.get((request.company_id, request.cadence_id), (None, None))
+                unit.log(refused(request, outcome.refusal, version, unit.now))
             case AlreadyEnrolled() | Refused():
                 pass
     await save.insert(unit.connection, started)
-
-
-def _refused(request: EnrollRequest, refused: Refused, found: _Found, unit: UnitOfWork) -> Event:
-    version, _ = found.cadences.get((request.company_id, request.cadence_id), (None, None))
-    return Event(
-        type=REFUSED,
-        event_id=uuid7(),
-        company_id=request.company_id,
-        contact_id=request.contact_id,
-        enrollment_id=None,
-        revision=None,
-        data={
-            "companyId": request.company_id,
-            "contactId": request.contact_id,
-            "cadenceId": str(request.cadence_id),
-            "cadenceKey": version and version.definition.key,
-            "trigger": request.trigger,
-            "reason": refused.refusal.value,
-            "at": wire_time(unit.now),
-            "cause": request.cause.wire(),
-        },
-    )
-
-
-def _passage(request: EnrollRequest) -> PassageKey:
-    return request.company_id, request.contact_id, request.cadence_id

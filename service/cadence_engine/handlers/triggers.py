@@ -12,8 +12,9 @@ from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.enroll import NOTHING, EnrollRequest, Outcome
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
-from cadence_engine.domain.triggers import matches
+from cadence_engine.domain.triggers import differing
 from cadence_engine.handlers.enroll import enroll_locked
+from cadence_engine.handlers.refusals import Differing, unmatched
 from cadence_engine.storage import cadences, contacts
 from cadence_engine.storage.database import UnitOfWork
 
@@ -40,17 +41,22 @@ async def enroll_triggered(
     *,
     newcomers: Collection[ContactKey] = (),
 ) -> list[Outcome]:
-    """Enroll in every active cadence that waits for such an event; the contacts are locked.
+    """Enroll in every cadence that waits for such an event; the contacts are locked. Who is refused is in the log.
 
     `newcomers`: those of them that nobody knew before this transaction.
     """
     waiting = await _waiting(unit, triggerings)
-    requests = [
-        _request(triggering, cadence)
-        for triggering in triggerings
-        for cadence in waiting[triggering.company_id, triggering.event]
-        if matches(cadence.definition.trigger, triggering.event, triggering.data)
-    ]
+    requests: list[EnrollRequest] = []
+    for triggering in triggerings:
+        differing_cadences: list[Differing] = []
+        for cadence in waiting[triggering.company_id, triggering.event]:
+            if fields := differing(cadence.definition.trigger, triggering.data):
+                differing_cadences.append((cadence, fields))
+            else:
+                requests.append(_request(triggering, cadence))
+        if differing_cadences:
+            who, what = (triggering.company_id, triggering.contact_id), (triggering.event, triggering.cause)
+            unit.log(unmatched(*who, *what, differing_cadences, unit.now))
     return await enroll_locked(unit, requests, locked, policy, newcomers=newcomers)
 
 

@@ -102,14 +102,14 @@ async def _read(conn: Connection, keys: Collection[VersionKey]) -> list[CadenceV
 
 
 async def triggered_by(conn: Connection, company_ids: Collection[str], event: str) -> list[CadenceVersion]:
-    """The current versions of active cadences with that trigger.
+    """The current versions of cadences with that trigger, of paused ones too: why these take nobody is told.
 
     Their rows stay locked FOR SHARE, in key order: a pause waits for the enrollments under way, later ones see it.
     """
     rows = await conn.fetch(
         """
         SELECT company_id, cadence_id, current_version FROM cadences
-        WHERE company_id = ANY($1::text[]) AND trigger_event = $2 AND status = 'active'
+        WHERE company_id = ANY($1::text[]) AND trigger_event = $2 AND status IN ('active', 'paused')
         ORDER BY company_id, cadence_id
         FOR SHARE
         """,

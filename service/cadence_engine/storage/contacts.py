@@ -63,6 +63,20 @@ async def lock(connection: Connection, keys: Collection[ContactKey]) -> dict[Con
     return {(row["company_id"], row["contact_id"]): _contact(row) for row in rows}
 
 
+async def read(connection: Connection, keys: Collection[ContactKey]) -> dict[ContactKey, Contact]:
+    """The contacts under `keys` as they are now, for answers; for what is written of them, see `lock`."""
+    company_ids, contact_ids = _columns(keys)
+    rows = await connection.fetch(
+        """
+        SELECT contact.* FROM unnest($1::text[], $2::text[]) AS wanted (company_id, contact_id)
+        JOIN contacts contact USING (company_id, contact_id)
+        """,
+        company_ids,
+        contact_ids,
+    )
+    return {(row["company_id"], row["contact_id"]): _contact(row) for row in rows}
+
+
 async def lock_or_imagine(
     connection: Connection, keys: Collection[ContactKey]
 ) -> tuple[dict[ContactKey, Contact], dict[ContactKey, Contact]]:

@@ -1,0 +1,216 @@
+"""Why, or why not: what happened to a contact or in an enrollment, what holds it, why a cadence did not take it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from cadence_engine.cli import halts as halting
+from cadence_engine.cli import output, session
+from cadence_engine.cli.enrollments import WHAT_TO_DO
+from cadence_engine.cli.output import Refused, at
+from cadence_engine.cli.session import Company, Json, Session, external_id
+from cadence_engine.cli.timeline import line_of, meaning_of
+from cadence_engine.domain.enroll import Refusal
+from cadence_engine.domain.enrollment import Enrollment, Status
+from cadence_engine.domain.gate import Held
+from cadence_engine.domain.outlook import Outlook, Silence, SoFar
+from cadence_engine.domain.waiting import WaitsFor
+from cadence_engine.handlers.why import PASSAGES, Answer, Explained, why_contact, why_enrollment
+from cadence_engine.storage.reports.timeline import Place, TimelinePage
+
+WHY_HELD = {
+    Held.HALTED: "every company is halted: see `cadence-engine halts`",
+    Held.REPLIES_BEHIND: "replies are not applied up to now: is the consumer running, and are its topics reachable?",
+    Held.WATERMARK_AHEAD: "the watermark is ahead of the database's clock: was that set back?",
+    Held.RELAY_STUCK: "the log is not published: is the relay running, and is Kafka reachable?",
+}
+SILENCE = {
+    Silence.NO_MESSAGE: "never wrote nor was written to, so there is no silence to count",
+    Silence.TOO_SHORT: "is not silent for long enough",
+}
+
+SECOND = timedelta(seconds=1)
+
+
+def register(app: typer.Typer) -> None:
+    """Mount the command."""
+    app.command()(status)
+
+
+def _place(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            Place.parse(text)
+        except ValueError as wrong:
+            raise typer.BadParameter(str(wrong)) from None
+    return text
+
+
+def status(
+    subject: Annotated[
+        str,
+        typer.Argument(metavar="CONTACT|ENROLLMENT", help="A contact's id, or an enrollment's.", callback=external_id),
+    ],
+    company: Company,
+    *,
+    before: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="Older history, as the page before names it.", callback=_place)
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, max=1000, help="Entries of history on a page.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Why, or why not: what happened to a contact and what is next; what holds it; why a cadence did not take it.
+
+    Of an enrollment, the same about that one passage. Whether anything holds all steps is said as well.
+    """
+    place = Place.parse(before) if before else None
+
+    async def main(opened: Session) -> Answer:
+        async with opened.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            answer = await why_contact(connection, company, subject, opened.policy, before=place, rows=rows)
+            if answer is None and (enrollment_id := _enrollment_id(subject)):
+                answer = await why_enrollment(
+                    connection, company, enrollment_id, opened.policy, before=place, rows=rows
+                )
+            if answer is None:
+                hint = WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]
+                raise Refused(f"{company} has no contact {subject}, nor an enrollment with that id; {hint}")
+            return answer
+
+    answer = session.run(main)
+    answer = replace(answer, contact=replace(answer.contact, phone=output.masked(answer.contact.phone)))
+    if as_json:
+        output.as_json(_document(answer))
+    else:
+        _print(answer)
+
+
+def _enrollment_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    return {
+        "contact": answer.contact,
+        "tags": answer.tags,
+        "passages": [
+            {**asdict(each.passage), "waits_for": each.waits_for, "cadence_status": each.cadence.status}
+            for each in answer.passages
+        ],
+        "timeline": answer.timeline.happened,
+        "older": str(answer.timeline.older) if answer.timeline.older else None,
+        "outlooks": answer.outlooks,
+        "gate": {"held": answer.held, "watermark": answer.gate.watermark},
+        "halts": answer.halts,
+    }
+
+
+def _print(answer: Answer) -> None:
+    known = answer.contact
+    facts: dict[str, Any] = {
+        "name": known.name,
+        "phone": known.phone,
+        "language": known.locale,
+        "time zone": known.time_zone,
+        "tags": ", ".join(answer.tags) or None,
+        "last message": at(known.last_message_at),
+        "last inbound": at(known.last_inbound_at),
+        "marketing": "stopped" if known.opted_out else "allowed",
+    }
+    output.table(("contact", known.contact_id), facts.items())
+    if known.erased:
+        output.say("This contact was deleted: nothing of the person is kept.")
+    if answer.passages:
+        output.say("")
+        output.table(
+            ("cadence", "status", "step", "next run", "enrollment", "why"), [_row(each) for each in answer.passages]
+        )
+        if len(answer.passages) == PASSAGES:
+            output.say(f"The newest {PASSAGES}; the history below tells of older ones too.")
+    _print_timeline(answer.timeline)
+    if answer.outlooks:
+        output.say("")
+        rows = [(each.cadence_key, each.trigger, *_said(each)) for each in answer.outlooks]
+        output.table(("not in", "trigger", "so far", "if it came now"), rows)
+    for line in halting.holding(answer.halts):
+        output.say(f"\n{line}")
+    if answer.held is not None and answer.held is not Held.HALTED:
+        output.say(f"\nNo step runs now ({answer.held.value}): {WHY_HELD[answer.held]}")
+
+
+def _print_timeline(page: TimelinePage) -> None:
+    if page.happened:
+        output.say("")
+        rows = [(at(each.at), each.data.get("cadenceKey"), line_of(each)) for each in page.happened]
+        output.table(("at", "cadence", "what happened"), rows)
+    if page.older is not None:
+        output.say(f"Older: --before {page.older}")
+
+
+def _row(explained: Explained) -> tuple[object, ...]:
+    passage = explained.passage
+    enrollment = passage.enrollment
+    position = f"{min(enrollment.step_index + 1, passage.steps)} of {passage.steps}"
+    step = f"{passage.step_key} ({position})" if passage.step_key and enrollment.live else None
+    return (
+        f"{enrollment.cadence_key} v{enrollment.version}",
+        enrollment.status.value,
+        step,
+        _next_run(enrollment),
+        enrollment.enrollment_id,
+        "; ".join(_why(explained)) or None,
+    )
+
+
+def _next_run(enrollment: Enrollment) -> str | None:
+    if enrollment.wait_left is not None:
+        return f"{enrollment.wait_left // SECOND * SECOND} after it goes on"
+    return at(enrollment.next_run_at) if enrollment.status is Status.ACTIVE else None
+
+
+def _why(explained: Explained) -> Iterator[str]:
+    enrollment, cadence = explained.passage.enrollment, explained.cadence
+    match explained.waits_for:
+        case WaitsFor.MENDING:
+            yield f"{enrollment.park_reason}: {enrollment.park_detail}"
+        case WaitsFor.CADENCE:
+            yield f"held with its cadence, by {cadence.actor}" + (f": {cadence.reason}" if cadence.reason else "")
+        case None:
+            if enrollment.cancel_reason:
+                yield enrollment.cancel_reason
+        case waits:
+            yield waits.meaning
+
+
+def _said(outlook: Outlook) -> tuple[str, str]:
+    return _so_far(outlook), _now(outlook)
+
+
+def _so_far(outlook: Outlook) -> str:
+    refused = outlook.refused
+    match outlook.so_far:
+        case SoFar.IN_IT:
+            return "is in it"
+        case SoFar.WAS_IN_IT:
+            return "was in it before"
+        case SoFar.REFUSED if refused is not None:
+            fields = f" ({', '.join(refused.fields)})" if refused.fields else ""
+            return f"refused {at(refused.at)}: {meaning_of(refused.reason)}{fields}"
+    return f"its trigger did not come since {at(outlook.made_at)}"
+
+
+def _now(outlook: Outlook) -> str:
+    if outlook.now is None:
+        return "would be enrolled"
+    if outlook.now in set(Silence):
+        silence = Silence(outlook.now)
+        until = f": from {at(outlook.inactive_from)} on, at the detector's hour" if outlook.inactive_from else ""
+        return SILENCE[silence] + until
+    return f"would be refused: {meaning_of(outlook.now)}"

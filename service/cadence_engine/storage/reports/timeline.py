@@ -1,0 +1,108 @@
+"""What happened to a contact or in one passage, a page at a time, newest first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from cadence_engine.domain.enroll import Refusal
+from cadence_engine.domain.events import REFUSED, SEND_REQUESTED
+from cadence_engine.domain.outlook import PastRefusal
+from cadence_engine.storage.connection import Connection
+
+MOST_REFUSALS = 500
+EVER = datetime.min.replace(tzinfo=UTC)
+
+# Nothing of a passage was logged before it started: older partitions of the log are not looked at.
+# A send shares its revision, and all that it tells, with the step.executed beside it.
+OF_PASSAGES = f"""
+    SELECT * FROM cadence_events
+    WHERE company_id = $1 AND enrollment_id = ANY($2::uuid[]) AND logged_at >= $3 AND type <> '{SEND_REQUESTED}'
+        AND ($4::bigint IS NULL OR (batch_id, position) < ($4, $5))
+"""  # noqa: S608  # constants of the domain
+REFUSALS = f"""
+    SELECT * FROM cadence_events
+    WHERE company_id = $1 AND contact_id = $7 AND type = '{REFUSED}'
+        AND ($4::bigint IS NULL OR (batch_id, position) < ($4, $5))
+"""  # noqa: S608
+PAGE = f"""
+    SELECT logged_at, type, enrollment_id, data, batch_id, position
+    FROM ({OF_PASSAGES} UNION ALL {REFUSALS}) AS happened
+    ORDER BY batch_id DESC, position DESC LIMIT $6
+"""  # noqa: S608  # constants of this module
+NEWEST_REFUSALS = f"""
+    SELECT logged_at, data FROM cadence_events WHERE company_id = $1 AND contact_id = $2 AND type = '{REFUSED}'
+    ORDER BY batch_id DESC, position DESC LIMIT $3
+"""  # noqa: S608
+
+
+class Place(NamedTuple):
+    """Of an entry in the log: the next page lies before the last one's."""
+
+    batch_id: int
+    position: int
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}.{self.position}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """From what `str` gave. Raises ValueError for anything else."""
+        batch_id, dot, position = text.partition(".")
+        numbers = (batch_id, position)
+        if not dot or not all(part.isascii() and part.isdecimal() for part in numbers):
+            raise ValueError("not a place in a timeline: take it from the page before")
+        place = cls(*map(int, numbers))
+        if place.batch_id >= 2**63 or place.position >= 2**31:
+            raise ValueError("not a place in a timeline: take it from the page before")
+        return place
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A row of the log. `enrollment_id` None: the refusal of an enrollment."""
+
+    at: datetime
+    type: str
+    enrollment_id: UUID | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """Oldest first. `older`: where the page before begins; None where there is none."""
+
+    happened: Sequence[Happened]
+    older: Place | None
+
+
+async def page(
+    conn: Connection,
+    company_id: str,
+    enrollment_ids: Sequence[UUID],
+    *,
+    since: datetime | None,
+    refused_contact: str | None,
+    before: Place | None,
+    rows: int,
+) -> TimelinePage:
+    """The newest `rows` entries before a place: of these passages, begun at `since` or later, and of the refusals."""
+    batch_id, position = before or (None, None)
+    found = await conn.fetch(
+        PAGE, company_id, enrollment_ids, since or EVER, batch_id, position, rows + 1, refused_contact
+    )
+    shown = found[:rows]
+    older = Place(shown[-1]["batch_id"], shown[-1]["position"]) if len(found) > rows else None
+    return TimelinePage([Happened(*row[:4]) for row in reversed(shown)], older)
+
+
+async def refusals(conn: Connection, company_id: str, contact_id: str) -> dict[UUID, PastRefusal]:
+    """The contact's newest refusal by each cadence, of the newest few hundred."""
+    newest: dict[UUID, PastRefusal] = {}
+    for at, told in await conn.fetch(NEWEST_REFUSALS, company_id, contact_id, MOST_REFUSALS):
+        about = told["cadences"] if told["reason"] == Refusal.WHERE else [told]
+        for each in about:
+            past = PastRefusal(at, told["trigger"], told["reason"], tuple(each.get("fields", ())))
+            newest.setdefault(UUID(each["cadenceId"]), past)
+    return newest

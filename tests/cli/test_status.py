@@ -1,0 +1,56 @@
+"""An operator finds out why a contact got no message."""
+
+from tests.cli.conftest import Cli, Known
+from tests.cli.test_passages import GREETING, enrollment_of
+
+SILENT = """
+key: silent
+name: Silent
+trigger: {event: inactivity, after: P21D}
+steps:
+  - {key: hello, wait: P1D, template: {id: hello_1}}
+"""
+
+
+async def test_a_cadence_that_did_not_take_the_contact_says_why(cli: Cli, known: Known) -> None:
+    await known("ana")
+    await cli.fine("apply", "-", stdin=f"{GREETING}\n---\n{SILENT}")
+
+    said = (await cli.fine("status", "ana")).out
+    (greeting,) = [line for line in said.splitlines() if line.startswith("greeting")]
+    assert "its trigger did not come since" in greeting
+    assert "would be enrolled" in greeting
+    (silent,) = [line for line in said.splitlines() if line.startswith("silent")]
+    assert "never wrote nor was written to" in silent
+
+    told = (await cli.fine("status", "ana", "--json")).json
+    assert [(each["cadence_key"], each["so_far"], each["now"]) for each in told["outlooks"]] == [
+        ("greeting", "never_triggered", None),
+        ("silent", "never_triggered", "no_message"),
+    ]
+
+
+async def test_what_holds_a_passage_is_said_beside_it(cli: Cli, known: Known) -> None:
+    await known("ana")
+    await cli.fine("apply", "-", stdin=GREETING)
+    await cli.fine("enroll", "greeting", "ana")
+    assert "waits for its time" in (await cli.fine("status", "ana")).out
+
+    await cli.fine("pause", "greeting", "--reason", "summer")
+    assert "held with its cadence, by olga: summer" in (await cli.fine("status", "ana")).out
+
+
+async def test_one_enrollment_and_its_history_by_pages(cli: Cli, known: Known) -> None:
+    await known("ana")
+    await cli.fine("apply", "-", stdin=GREETING)
+    enrollment = enrollment_of((await cli.fine("enroll", "greeting", "ana")).out)
+    await cli.fine("cancel", enrollment)
+
+    newest = (await cli.fine("status", enrollment, "--json", "--rows", "1")).json
+    assert [each["type"] for each in newest["timeline"]] == ["cadence.enrollment.cancelled"]
+    older = (await cli.fine("status", enrollment, "--json", "--before", newest["older"])).json
+    assert [each["type"] for each in older["timeline"]] == ["cadence.enrollment.started"]
+    assert older["older"] is None
+    assert f"Older: --before {newest['older']}" in (await cli.fine("status", enrollment, "--rows", "1")).out
+    assert (await cli("status", enrollment, "--before", "yesterday")).code == 2
+    assert (await cli("status", enrollment, "--company", "other")).code == 1
