@@ -16,7 +16,7 @@ from cadence_engine.handlers.enroll import enroll_locked
 from cadence_engine.storage import companies, contacts, detector, gate
 from cadence_engine.storage.database import UnitOfWork
 
-PAGE = 1000
+PAGE = 2000
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
