@@ -149,3 +149,19 @@ ContextInteger = Annotated[int, Field(ge=INT64_MIN, le=INT64_MAX)]
 ContextNumber = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(allow_inf_nan=False, ge=INT64_MIN, lt=INT64_MAX + 1)]
 Scalar = bool | ContextInteger | ContextNumber | ContextText
+
+
+def _told(values: dict[str, bool | int | float | str | None]) -> dict[str, bool | int | float | str]:
+    if any("\0" in text for pair in values.items() for text in pair if isinstance(text, str)):
+        raise ValueError("must not hold NUL characters")
+    return {name: value for name, value in values.items() if value is not None}
+
+
+Context = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=100, pattern=ID_PATTERN)], Scalar | None],
+    Field(
+        max_length=100,
+        description="For template variables: at most 100 scalars, strings of at most 1,000 characters.",
+    ),
+    AfterValidator(_told),
+]

@@ -22,17 +22,21 @@ _RULES: Final[Mapping[str, str]] = {
     "less_than_equal": "must be at most {le}",
     "greater_than_equal": "must be at least {ge}",
     "list_type": "must be an array",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "bool_type": "must be true or false",
+    "extra_forbidden": "is not known here",
     "datetime_type": "must be an RFC 3339 time with its offset, such as 2026-03-01T12:00:00Z",
     "timezone_aware": "must be an RFC 3339 time with its offset, such as 2026-03-01T12:00:00Z",
     "value_error": "{error}",
 }
 
 
-def sentence(wrong: ValidationError) -> str:
-    """The first violations, each as `data.path rule`."""
+def sentence(wrong: ValidationError, *, of: str = "data") -> str:
+    """The first violations, each as `data.path rule`; `of`: what is wrong, if it is not an event's data."""
     places: dict[str, list[str]] = {}
     for error in wrong.errors(include_url=False, include_input=False):
-        rules = places.setdefault(_path(error["loc"]), [])
+        rules = places.setdefault(_path(of, error["loc"]), [])
         rule = _rule(error["type"], error["msg"], error.get("ctx", {}))
         if rule not in rules:
             rules.append(rule)
@@ -48,9 +52,8 @@ def _rule(kind: str, message: str, context: Mapping[str, Any]) -> str:
     return message[:1].lower() + message[1:] if rule is None else rule.format_map(context)
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _path(path: str, location: tuple[int | str, ...]) -> str:
     """The wire path; a union's branch names, which pydantic puts at its end, are left out."""
-    path = "data"
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"

@@ -5,7 +5,18 @@ from importlib.util import find_spec
 
 import typer
 
-GROUPS = ("processes", "relay", "topics", "cadences", "enrollments", "status", "companies", "halts", "development")
+GROUPS = (
+    "processes",
+    "relay",
+    "topics",
+    "cadences",
+    "enrollments",
+    "enroll_many",
+    "status",
+    "companies",
+    "halts",
+    "development",
+)
 """Modules of this package, each with `register(app)`. `development` needs the extra `devstack`: it is imported late."""
 
 app = typer.Typer(

@@ -4,9 +4,10 @@ import structlog
 
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.cadence_status import move_unsettled
+from cadence_engine.handlers.enroll_many import REMEMBERED
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.scheduling.sweep import Wake
-from cadence_engine.storage import database, inbox, partitions
+from cadence_engine.storage import database, enroll_answers, inbox, partitions
 from cadence_engine.storage.cadences import Cadence
 from cadence_engine.storage.connection import Pool
 
@@ -49,6 +50,13 @@ class Upkeep:
             self._pool, lambda unit: inbox.forget(unit.connection, self._policy.inbox_memory, ROWS_AT_ONCE)
         )
         return forgotten == ROWS_AT_ONCE
+
+    async def forget_answers(self) -> bool:
+        """What enroll-many answered, when its idempotency key was not used for some days."""
+        forgotten, _ = await database.run(
+            self._pool, lambda unit: enroll_answers.forget(unit.connection, REMEMBERED, ROWS_AT_ONCE)
+        )
+        return forgotten > 0
 
     async def make_partitions(self) -> bool:
         """Days of the log to come."""

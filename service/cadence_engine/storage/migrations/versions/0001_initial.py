@@ -190,6 +190,32 @@ CREATE INDEX enrollments_ended ON cadence_enrollments (company_id, contact_id, c
 CREATE INDEX enrollments_parked ON cadence_enrollments (company_id, enrollment_id) WHERE status = 'parked';
 CREATE INDEX enrollments_paused ON cadence_enrollments (company_id, cadence_id, enrollment_id) WHERE status = 'paused';
 
+-- What enroll-many answered, so that a request that is sent again gets the same answers. Kept for some days.
+
+CREATE TABLE enroll_many (
+    company_id       text NOT NULL,
+    idempotency_key  text NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 200),
+    cadence_id       uuid NOT NULL,
+    used_at          timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (company_id, idempotency_key),
+    FOREIGN KEY (company_id, cadence_id) REFERENCES cadences
+);
+CREATE INDEX enroll_many_by_age ON enroll_many (used_at);
+
+CREATE TABLE enroll_many_answers (
+    company_id       text NOT NULL,
+    idempotency_key  text NOT NULL,
+    row_number       integer NOT NULL CHECK (row_number > 0),
+    digest           bytea NOT NULL,                     -- of what the row said
+    outcome          text NOT NULL CHECK (outcome IN ('created', 'already_active', 'refused')),
+    enrollment_id    uuid,
+    refusal          text,
+    PRIMARY KEY (company_id, idempotency_key, row_number),
+    FOREIGN KEY (company_id, idempotency_key) REFERENCES enroll_many,
+    CHECK ((enrollment_id IS NULL) = (outcome = 'refused')),
+    CHECK ((refusal IS NOT NULL) = (outcome = 'refused'))
+);
+
 -- The log, which is the outbox. Batch order is commit order for one enrollment: the id is drawn as the last statement.
 
 CREATE TABLE event_batches (
