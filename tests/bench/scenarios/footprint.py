@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.bench import memory
-from tests.bench.memory import MEBIBYTE
+from tests.bench.scenarios import memory
+from tests.bench.scenarios.memory import MEBIBYTE
 from tests.bench.scenarios.scenario import Finding, Scenario, Tell, at_least, below
 from tests.bench.stage import Stage
 
