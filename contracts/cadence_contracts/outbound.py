@@ -123,6 +123,7 @@ class StepExecuted(EnrollmentEvent):
 class StepSkipped(EnrollmentEvent):
     """A step is not sent, and will not be.
 
+    `operator`: somebody chose so. `missed`: its time passed while the enrollment was paused.
     `erased`: its contact was deleted before its send was published. It stands in the place of that send, with its
     event id and with its revision, which is that of the step's `cadence.step.executed` too.
     """
@@ -131,7 +132,9 @@ class StepSkipped(EnrollmentEvent):
 
     step_key: str
     step_index: Position
-    reason: str = Field(description="An open set.")
+    reason: str = Field(description="`erased`, `operator`, `missed`, ..: an open set.")
+    note: str | None = Field(default=None, description="The operator's own words, if there were any.")
+    next_run_at: Time | None = Field(default=None, description="When the step behind it is due, where that is known.")
 
 
 class EnrollmentPaused(EnrollmentEvent):
@@ -142,6 +145,7 @@ class EnrollmentPaused(EnrollmentEvent):
     reason: str | None = Field(default=None, description="An open set.")
     actor: str | None = None
     next_run_at: Time | None = Field(default=None, description="Null while it is held.")
+    resume_at: Time | None = Field(default=None, description="When it goes on by itself, if that was said.")
 
 
 class EnrollmentResumed(EnrollmentEvent):

@@ -6,17 +6,10 @@ from datetime import datetime
 
 from cadence_engine.domain import schedule, templates
 from cadence_engine.domain.cadence import CadenceVersion, Step
+from cadence_engine.domain.complete import complete
 from cadence_engine.domain.decision import Decision
-from cadence_engine.domain.enrollment import Enrollment, ParkReason, Status
-from cadence_engine.domain.events import (
-    COMPLETED,
-    SCHEDULE,
-    STEP_EXECUTED,
-    Event,
-    about,
-    send_requested,
-    wire_time,
-)
+from cadence_engine.domain.enrollment import Enrollment, ParkReason
+from cadence_engine.domain.events import SCHEDULE, STEP_EXECUTED, Event, about, send_requested, wire_time
 from cadence_engine.domain.facts import Facts
 from cadence_engine.domain.park import park
 from cadence_engine.domain.policy import Policy
@@ -56,7 +49,7 @@ def advance(enrollment: Enrollment, version: CadenceVersion, facts: Facts, now: 
     """What happens to an active enrollment whose `next_run_at` has come. `now` is the database's clock."""
     step = version.step_at(enrollment.step_index)
     if step is None:
-        return _complete(enrollment, version, (), now, enrollment)
+        return complete(enrollment, version, (), enrollment, now=now, cause=SCHEDULE)
     addressed = address(enrollment, step, facts)
     if isinstance(addressed, Obstacle):
         return park(enrollment, addressed.reason, addressed.detail, facts, now)
@@ -81,7 +74,7 @@ def advance(enrollment: Enrollment, version: CadenceVersion, facts: Facts, now: 
     )
     told = (send, _executed(enrollment, moved, step, send, now))
     if following is None:
-        return _complete(moved, version, told, now, enrollment)
+        return complete(moved, version, told, enrollment, now=now, cause=SCHEDULE)
     return Decision(moved, told, enrollment)
 
 
@@ -97,16 +90,3 @@ def _executed(before: Enrollment, after: Enrollment, step: Step, send: Event, no
         dueAt=wire_time(before.next_run_at or now),
         nextRunAt=after.next_run_at and wire_time(after.next_run_at),
     )
-
-
-def _complete(
-    enrollment: Enrollment, version: CadenceVersion, told: tuple[Event, ...], now: datetime, before: Enrollment
-) -> Decision:
-    tags = version.definition.completion_tags
-    completed = enrollment._replace(
-        status=Status.COMPLETED,
-        next_run_at=None,
-        ended_at=now,
-        revision=enrollment.revision + 1,
-    )
-    return Decision(completed, (*told, about(completed, COMPLETED, now, SCHEDULE, tags=list(tags))), before, tags)

@@ -41,14 +41,9 @@ def cancel(
     note: str | None = None,
 ) -> Decision:
     """`enrollment` is live. `note` is the operator's own words."""
-    cancelled = enrollment._replace(
+    cancelled = enrollment.freed()._replace(
         status=Status.CANCELLED,
         next_run_at=None,
-        wait_left=None,
-        paused_by=None,
-        park_reason=None,
-        park_detail=None,
-        parked_knowing=None,
         ended_at=now,
         cancel_reason=reason.value,
         revision=enrollment.revision + 1,

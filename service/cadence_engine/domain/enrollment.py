@@ -63,6 +63,8 @@ class Enrollment(NamedTuple):
     park_reason: ParkReason | None = None
     park_detail: str | None = None
     parked_knowing: str | None = None
+    held_due_at: datetime | None = None
+    resume_at: datetime | None = None
 
     @property
     def contact_key(self) -> ContactKey:
@@ -71,3 +73,15 @@ class Enrollment(NamedTuple):
     @property
     def live(self) -> bool:
         return self.status in LIVE
+
+    def freed(self) -> "Enrollment":
+        """Neither held nor parked; what follows from that, its status and due time, is the caller's to say."""
+        return self._replace(
+            wait_left=None,
+            paused_by=None,
+            park_reason=None,
+            park_detail=None,
+            parked_knowing=None,
+            held_due_at=None,
+            resume_at=None,
+        )

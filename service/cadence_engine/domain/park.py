@@ -23,13 +23,7 @@ def park(enrollment: Enrollment, reason: ParkReason, detail: str, facts: Facts, 
 
 def unpark(enrollment: Enrollment, cause: Cause, now: datetime) -> Decision:
     """Active again, due when it was."""
-    active = enrollment._replace(
-        status=Status.ACTIVE,
-        park_reason=None,
-        park_detail=None,
-        parked_knowing=None,
-        revision=enrollment.revision + 1,
-    )
+    active = enrollment.freed()._replace(status=Status.ACTIVE, revision=enrollment.revision + 1)
     due = None if active.next_run_at is None else wire_time(active.next_run_at)
     resumed = about(active, RESUMED, now, cause, reason="unparked", actor=cause.actor, nextRunAt=due)
     return Decision(active, (resumed,), enrollment)

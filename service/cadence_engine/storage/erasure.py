@@ -55,7 +55,7 @@ async def _blank_log(connection: Connection, company_ids: list[str], enrollment_
             data = CASE WHEN batch.published_at IS NULL
                 THEN sent.data - '{sendId,to,conversationId,template,dueAt,requestedAt,expiresAt}'::text[]
                     || jsonb_build_object('revision', sent.revision, 'at', sent.data -> 'requestedAt',
-                        'cause', '{"actor": "erase"}'::jsonb, 'reason', 'erased')
+                        'cause', '{"actor": "erase"}'::jsonb, 'reason', 'erased', 'note', null, 'nextRunAt', null)
                 ELSE jsonb_set(sent.data, '{template,variables}', '{}') || '{"to": null}'
             END
         FROM unnest($1::text[], $2::uuid[]) AS passage (company_id, enrollment_id), event_batches batch

@@ -65,7 +65,7 @@ class Passage:
     def pause(self, held_at: datetime, now: datetime, cause: dict[str, Any]) -> None:
         assert self.due is not None
         self.status, self.left, self.due = "paused", max(self.due - held_at, timedelta()), None
-        self._change(now, cause, "paused", reason="because", actor=cause["actor"], nextRunAt=None)
+        self._change(now, cause, "paused", reason="because", actor=cause["actor"], nextRunAt=None, resumeAt=None)
 
     def resume(self, now: datetime, cause: dict[str, Any]) -> None:
         assert self.left is not None

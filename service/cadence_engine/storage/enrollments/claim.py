@@ -95,14 +95,14 @@ async def due(
     `fairly` without going over what they have due. Locks nothing but enrollments.
     """
     claim = OF_EACH_COMPANY if fairly else LONGEST_DUE
-    return [_claimed(row) for row in await connection.fetch(claim, until, rows, since)]
+    return [claimed(row) for row in await connection.fetch(claim, until, rows, since)]
 
 
 async def parked_of(connection: Connection, contacts: Collection[ContactKey]) -> list[Claimed]:
     """Parked enrollments of contacts whose facts changed since, locked; the contacts must be locked before."""
     if not contacts:
         return []
-    return [_claimed(row) for row in await connection.fetch(PARKED_OF, *zip(*contacts, strict=True))]
+    return [claimed(row) for row in await connection.fetch(PARKED_OF, *zip(*contacts, strict=True))]
 
 
 async def cadences_of_parked(connection: Connection, contacts: Collection[ContactKey]) -> set[tuple[str, UUID]]:
@@ -141,7 +141,7 @@ async def parked_in(
 
 async def parked_by_id(connection: Connection, company_id: str, enrollment_ids: Collection[UUID]) -> list[Claimed]:
     """Those that still are parked, whatever the reason, locked; their contacts must be locked before."""
-    return [_claimed(row) for row in await connection.fetch(PARKED_BY_ID, company_id, enrollment_ids)]
+    return [claimed(row) for row in await connection.fetch(PARKED_BY_ID, company_id, enrollment_ids)]
 
 
 async def contacts_with_stale_parked(connection: Connection, rows: int) -> list[ContactKey]:
@@ -149,5 +149,6 @@ async def contacts_with_stale_parked(connection: Connection, rows: int) -> list[
     return [(row[0], row[1]) for row in await connection.fetch(STALE_PARKED, rows)]
 
 
-def _claimed(row: asyncpg.Record) -> Claimed:
+def claimed(row: asyncpg.Record) -> Claimed:
+    """From a row that starts with COLUMNS and goes on with FACTS."""
     return enrollment(row), Facts(*row[WIDTH:])

@@ -25,11 +25,13 @@ CHANGE = f"""
         revision = new.revision, step_index = new.step_index, next_run_at = new.next_run_at,
         status = new.status, wait_left = new.wait_left, ended_at = new.ended_at,
         cancel_reason = new.cancel_reason, paused_by = new.paused_by, park_reason = new.park_reason,
-        park_detail = new.park_detail, parked_knowing = new.parked_knowing
+        park_detail = new.park_detail, parked_knowing = new.parked_knowing, held_due_at = new.held_due_at,
+        resume_at = new.resume_at
     FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::timestamptz[], $7::text[], $8::interval[],
-        $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
+        $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[],
+        $16::timestamptz[]
     ) AS new (company_id, enrollment_id, decided_on, revision, step_index, next_run_at, status, wait_left,
-        ended_at, cancel_reason, paused_by, park_reason, park_detail, parked_knowing)
+        ended_at, cancel_reason, paused_by, park_reason, park_detail, parked_knowing, held_due_at, resume_at)
     {AS_DECIDED_ON}
 """  # noqa: S608
 
@@ -137,4 +139,6 @@ def _state(decision: Decision) -> tuple[object, ...]:
         enrollment.park_reason,
         enrollment.park_detail,
         enrollment.parked_knowing,
+        enrollment.held_due_at,
+        enrollment.resume_at,
     )

@@ -169,6 +169,8 @@ CREATE TABLE cadence_enrollments (
     park_detail      text,
     parked_knowing   text,                               -- revisions of the facts it was decided on
     paused_by        text CHECK (paused_by IN ('cadence', 'operator')),
+    held_due_at      timestamptz,                        -- paused: when the step was due
+    resume_at        timestamptz,                        -- paused: when it goes on by itself; null: when told to
     PRIMARY KEY (company_id, enrollment_id),
     FOREIGN KEY (company_id, cadence_id, version) REFERENCES cadence_versions,
     FOREIGN KEY (company_id, contact_id) REFERENCES contacts,
@@ -177,6 +179,8 @@ CREATE TABLE cadence_enrollments (
     CHECK ((next_run_at IS NOT NULL) = (status IN ('active', 'parked'))),
     CHECK ((wait_left IS NOT NULL) = (status = 'paused')),
     CHECK ((paused_by IS NOT NULL) = (status = 'paused')),
+    CHECK ((held_due_at IS NOT NULL) = (status = 'paused')),
+    CHECK (resume_at IS NULL OR paused_by = 'operator'),
     CHECK ((park_reason IS NOT NULL) = (status = 'parked')),
     CHECK ((ended_at IS NOT NULL) = (status IN ('completed', 'cancelled'))),
     CHECK ((cancel_reason IS NOT NULL) = (status = 'cancelled'))
@@ -188,7 +192,8 @@ CREATE UNIQUE INDEX enrollments_one_live ON cadence_enrollments (company_id, con
 CREATE INDEX enrollments_ended ON cadence_enrollments (company_id, contact_id, cadence_id, started_at)
     WHERE status IN ('completed', 'cancelled');
 CREATE INDEX enrollments_parked ON cadence_enrollments (company_id, enrollment_id) WHERE status = 'parked';
-CREATE INDEX enrollments_paused ON cadence_enrollments (company_id, cadence_id, enrollment_id) WHERE status = 'paused';
+CREATE INDEX enrollments_paused ON cadence_enrollments (company_id, enrollment_id) WHERE status = 'paused';
+CREATE INDEX enrollments_resuming ON cadence_enrollments (resume_at) WHERE resume_at IS NOT NULL;
 
 -- What enroll-many answered, so that a request that is sent again gets the same answers. Kept for some days.
 
