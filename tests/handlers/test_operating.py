@@ -331,9 +331,10 @@ async def test_run_now_and_cancel_reach_those_that_are_due_in_a_time(stage: Stag
 
 @pytest.fixture
 async def listed(stage: Stage) -> Stage:
-    """Twelve contacts, two of each status, and two of whom one has ended twice."""
+    """Twelve contacts: two each are paused, cancelled, parked and completed."""
     contacts = await many(stage, 12)
-    for contact, operation in zip(contacts, [Pause(), Pause(), Cancel(), Cancel()], strict=False):
+    operations: list[Operation] = [Pause(), Pause(), Cancel(), Cancel()]
+    for contact, operation in zip(contacts, operations, strict=False):
         await done(stage, operation, contact)
     await stage.pool.execute(
         """

@@ -78,3 +78,18 @@ async def test_a_pause_that_its_operator_left_half_done_is_settled(desk: Desk, u
         pass
     assert await desk.pool.fetchval("SELECT settled FROM cadences")
     assert {row[0] for row in await desk.pool.fetch("SELECT status FROM cadence_enrollments")} == {"paused"}
+
+
+async def test_a_paused_enrollment_goes_on_at_its_time(desk: Desk, upkeep: Upkeep) -> None:
+    await desk.due(2, after=timedelta(hours=1))
+    await desk.pool.execute(
+        """
+        UPDATE cadence_enrollments SET status = 'paused', paused_by = 'operator', wait_left = interval '1 hour',
+            held_due_at = next_run_at, next_run_at = NULL, resume_at = now() + interval '1 hour'
+        """
+    )
+    await upkeep.resume_paused()
+    assert {row[0] for row in await desk.pool.fetch("SELECT status FROM cadence_enrollments")} == {"paused"}
+    await desk.pool.execute("UPDATE cadence_enrollments SET resume_at = now() - interval '1 second'")
+    await upkeep.resume_paused()
+    assert {row[0] for row in await desk.pool.fetch("SELECT status FROM cadence_enrollments")} == {"active"}

@@ -1,11 +1,7 @@
 """Moving a cadence's enrollments until they fit its status, with a bar to look at."""
 
-import sys
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from cadence_engine.cli.output import Refused
+from cadence_engine.cli.progress import bar
 from cadence_engine.cli.session import Session
 from cadence_engine.handlers.cadence_status import Moved, move_unsettled
 from cadence_engine.storage import holding
@@ -20,8 +16,8 @@ async def settle(opened: Session, cadence: Cadence) -> int:
     total = await opened.run(lambda unit: holding.count_misfits(unit.connection, cadence))
     after: str | None = None
     moved_rows = 0
-    with _bar() as bar:
-        task = bar.add_task(f"{cadence.key}: {cadence.status}", total=total)
+    with bar() as shown:
+        task = shown.add_task(f"{cadence.key}: {cadence.status}", total=total)
         while True:
 
             async def move(unit: UnitOfWork, behind: str | None = after) -> Moved | None:
@@ -34,9 +30,4 @@ async def settle(opened: Session, cadence: Cadence) -> int:
                 raise Refused(f"{cadence.key}: the status was set again meanwhile: look at `cadence-engine list`")
             after = moved.after
             moved_rows += moved.rows
-            bar.advance(task, moved.rows)
-
-
-def _bar() -> Progress:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+            shown.advance(task, moved.rows)

@@ -2,20 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from cadence_engine.cli import halts as halting
-from cadence_engine.cli import output, session
+from cadence_engine.cli import output, passages, session
 from cadence_engine.cli.enrollments import WHAT_TO_DO
 from cadence_engine.cli.output import Refused, at
 from cadence_engine.cli.session import Company, Json, Session, external_id
 from cadence_engine.cli.timeline import line_of, meaning_of
 from cadence_engine.domain.enroll import Refusal
-from cadence_engine.domain.enrollment import Enrollment, Status
 from cadence_engine.domain.gate import Held
 from cadence_engine.domain.outlook import Outlook, Silence, SoFar
 from cadence_engine.domain.waiting import WaitsFor
@@ -32,8 +30,6 @@ SILENCE = {
     Silence.NO_MESSAGE: "never wrote nor was written to, so there is no silence to count",
     Silence.TOO_SHORT: "is not silent for long enough",
 }
-
-SECOND = timedelta(seconds=1)
 
 
 def register(app: typer.Typer) -> None:
@@ -157,22 +153,14 @@ def _print_timeline(page: TimelinePage) -> None:
 def _row(explained: Explained) -> tuple[object, ...]:
     passage = explained.passage
     enrollment = passage.enrollment
-    position = f"{min(enrollment.step_index + 1, passage.steps)} of {passage.steps}"
-    step = f"{passage.step_key} ({position})" if passage.step_key and enrollment.live else None
     return (
         f"{enrollment.cadence_key} v{enrollment.version}",
         enrollment.status.value,
-        step,
-        _next_run(enrollment),
+        passages.step(passage),
+        passages.next_run(enrollment),
         enrollment.enrollment_id,
         "; ".join(_why(explained)) or None,
     )
-
-
-def _next_run(enrollment: Enrollment) -> str | None:
-    if enrollment.wait_left is not None:
-        return f"{enrollment.wait_left // SECOND * SECOND} after it goes on"
-    return at(enrollment.next_run_at) if enrollment.status is Status.ACTIVE else None
 
 
 def _why(explained: Explained) -> Iterator[str]:

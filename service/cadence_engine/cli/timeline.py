@@ -24,9 +24,12 @@ def _said(type_: str, told: Mapping[str, Any]) -> str:
             following = f", next {_at(told['nextRunAt'])}" if told.get("nextRunAt") else ""
             return f"step {told.get('stepKey')} sent, due {_at(told.get('dueAt'))}{following}"
         case events.STEP_SKIPPED:
-            return f"step {told.get('stepKey')} skipped: {told.get('reason')}"
+            return f"step {told.get('stepKey')} skipped: {told.get('reason')}" + _because(told.get("note"))
+        case events.HASTENED:
+            return f"step {told.get('stepKey')} to run now, due {_at(told.get('dueAt'))}" + _because(told.get("note"))
         case events.PAUSED:
-            return "paused" + _because(told.get("reason"))
+            until = f", until {_at(told['resumeAt'])}" if told.get("resumeAt") else ""
+            return "paused" + _because(told.get("reason")) + until
         case events.RESUMED:
             return "resumed" + _because(told.get("reason")) + f", next {_at(told.get('nextRunAt'))}"
         case events.PARKED:

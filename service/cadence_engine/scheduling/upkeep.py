@@ -1,10 +1,13 @@
 """Housekeeping, each duty a loop of its own so that the failure of one does not stop the others."""
 
+from datetime import datetime
+
 import structlog
 
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.cadence_status import move_unsettled
 from cadence_engine.handlers.enroll_many import REMEMBERED
+from cadence_engine.handlers.operate import resume_whose_time_has_come
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.scheduling.sweep import Wake
 from cadence_engine.storage import database, enroll_answers, inbox, partitions
@@ -25,6 +28,7 @@ class Upkeep:
         self._policy = policy
         self._wake = wake
         self._moving: tuple[Cadence | None, str | None] = NOTHING_MOVING
+        self._free_from: datetime | None = None
 
     async def recheck_parked(self) -> bool:
         """Parked enrollments whose facts changed by a race that nobody saw."""
@@ -43,6 +47,17 @@ class Upkeep:
         await self._wake(wake_at)
         self._moving = (moved.cadence, moved.after) if moved and moved.after else NOTHING_MOVING
         return moved is not None
+
+    async def resume_paused(self) -> bool:
+        """Paused enrollments that are to go on by themselves now."""
+        went_on, wake_at = await database.run(
+            self._pool, lambda unit: resume_whose_time_has_come(unit, self._policy, ROWS_AT_ONCE, self._free_from)
+        )
+        await self._wake(wake_at)
+        self._free_from = went_on.free_from
+        if went_on.rows:
+            log.info("enrollments_resumed", enrollments=went_on.rows)
+        return went_on.rows == ROWS_AT_ONCE
 
     async def forget_inbox(self) -> bool:
         """Ids of records older than the topics keep them."""

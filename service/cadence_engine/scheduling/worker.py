@@ -39,6 +39,7 @@ async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Even
             loop("inactivity", Inactivity(pool, policy, hints.wake, stop).run_once, settings.detect_every, None),
             loop("recheck_parked", upkeep.recheck_parked, settings.upkeep_every),
             loop("settle_cadences", upkeep.settle_cadences, settings.upkeep_every),
+            loop("resume_paused", upkeep.resume_paused, settings.upkeep_every),
             loop("forget_inbox", upkeep.forget_inbox, settings.upkeep_every),
             loop("forget_answers", upkeep.forget_answers, settings.upkeep_every),
             loop("make_partitions", upkeep.make_partitions, settings.upkeep_every),
