@@ -65,6 +65,7 @@ def policy_of(settings: Settings) -> Policy:
         default_time_zone=settings.default_time_zone,
         default_language=settings.default_language,
         inbox_memory=timedelta(days=settings.inbox_days),
+        letter_memory=timedelta(days=settings.dead_letter_days),
     )
 
 

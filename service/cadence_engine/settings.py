@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     watermark_every: float = Field(0.05, gt=0)
 
     inbox_days: int = Field(14, ge=1, description="longer than the retention of the inbound topics")
+    dead_letter_days: int = Field(30, ge=1, description="dead letters are deleted then, settled or not")
     relay_lease: float = Field(10.0, gt=0)
     relay_batches: int = Field(100, ge=1, le=250, description="batches of the log in one Kafka transaction")
 

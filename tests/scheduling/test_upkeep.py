@@ -93,3 +93,36 @@ async def test_a_paused_enrollment_goes_on_at_its_time(desk: Desk, upkeep: Upkee
     await desk.pool.execute("UPDATE cadence_enrollments SET resume_at = now() - interval '1 second'")
     await upkeep.resume_paused()
     assert {row[0] for row in await desk.pool.fetch("SELECT status FROM cadence_enrollments")} == {"active"}
+
+
+LETTER = """
+    INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, value, header_names, header_values,
+        reason, detail, created_at, company_id, contact_id)
+    SELECT 'contact.created', 0, n, 0, 'x', '{}', '{}', 'not_json', '..', $1, 'acme', 'ana'
+    FROM generate_series($2::int, $3::int) AS n
+"""
+
+
+async def test_old_dead_letters_are_deleted_in_portions_once_they_are_published(desk: Desk, upkeep: Upkeep) -> None:
+    old = datetime.now(UTC) - desk.stage.policy.letter_memory - timedelta(hours=1)
+    await desk.pool.execute(LETTER, old, 1, ROWS_AT_ONCE + 5)
+    await desk.pool.execute(LETTER, datetime.now(UTC), 5000, 5000)
+    await desk.pool.execute("INSERT INTO event_batches (logged_at) VALUES ($1)", old)
+    assert not await upkeep.forget_letters()
+    assert await desk.pool.fetchval("SELECT count(*) FROM dead_letters") == ROWS_AT_ONCE + 6
+
+    await desk.pool.execute("UPDATE event_batches SET published_at = now()")
+    assert [await upkeep.forget_letters() for _ in range(2)] == [True, False]
+    assert [row["record_offset"] for row in await desk.pool.fetch("SELECT record_offset FROM dead_letters")] == [5000]
+
+
+async def test_a_dead_letter_that_was_found_while_its_contact_was_erased_is_forgotten(
+    desk: Desk, upkeep: Upkeep
+) -> None:
+    await desk.stage.hears("contact.deleted", contactId="ana")
+    await desk.pool.execute(LETTER, datetime.now(UTC), 1, 1)  # as if its transaction had begun before
+    await upkeep.forget_letters()
+    assert dict(await desk.pool.fetchrow("SELECT state, value FROM dead_letters") or {}) == {
+        "state": "dropped",
+        "value": None,
+    }

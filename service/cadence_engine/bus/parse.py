@@ -14,6 +14,8 @@ from aiokafka import ConsumerRecord
 from cadence_contracts import inbound, read_record
 from cadence_contracts.dead_letters import InvalidRecord, Reason
 from cadence_contracts.inbound import AnyInbound
+from cadence_engine.bus.owner import owner_of
+from cadence_engine.domain.masking import field_name
 from cadence_engine.handlers.received import DeadLetter, Page, Received, Span
 
 log = structlog.stdlib.get_logger("cadence_engine.bus.parse")
@@ -77,6 +79,7 @@ def read_one(record: RawRecord, reading: Reading) -> Received[AnyInbound] | Dead
             raise InvalidRecord(Reason.UNKNOWN_TYPE, "this type is the engine's own; name the event by another")
         at = _happened_at(record.timestamp, reading)
     except InvalidRecord as invalid:
+        owner = owner_of(record.value, record.headers)
         return DeadLetter(
             topic=record.topic,
             partition=record.partition,
@@ -87,6 +90,8 @@ def read_one(record: RawRecord, reading: Reading) -> Received[AnyInbound] | Dead
             headers=tuple(record.headers),
             reason=invalid.reason,
             detail=invalid.detail,
+            company_id=owner.company_id,
+            contact_id=owner.contact_id,
         )
     return Received(event, envelope.type, envelope.source, envelope.id, at)
 
@@ -101,7 +106,7 @@ def _happened_at(timestamp_ms: int, reading: Reading) -> datetime:
 
 
 def _log_ignored(topic: str, received: Sequence[Received[AnyInbound]]) -> None:
-    ignored = Counter(name for one in received for name in one.event.ignored)
+    ignored = Counter(field_name(name) for one in received for name in one.event.ignored)
     for field, records in ignored.items():
         log.warning("field_ignored", topic=topic, field=field, records=records)
 

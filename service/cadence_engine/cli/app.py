@@ -15,6 +15,8 @@ GROUPS = (
     "status",
     "companies",
     "halts",
+    "contacts",
+    "dead_letters",
     "development",
 )
 """Modules of this package, each with `register(app)`. `development` needs the extra `devstack`: it is imported late."""

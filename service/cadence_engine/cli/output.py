@@ -64,11 +64,6 @@ def at(instant: datetime | None) -> str | None:
     return None if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def masked(phone: str | None) -> str | None:
-    """Enough of a phone number to tell two apart: `+55…1234`."""
-    return None if phone is None else f"{phone[:3]}…{phone[-4:]}"
-
-
 def _plain(value: object) -> Any:
     if isinstance(value, UUID):  # asyncpg's own kind
         return str(value)

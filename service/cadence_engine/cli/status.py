@@ -15,6 +15,7 @@ from cadence_engine.cli.session import Company, Json, Session, external_id
 from cadence_engine.cli.timeline import line_of, meaning_of
 from cadence_engine.domain.enroll import Refusal
 from cadence_engine.domain.gate import Held
+from cadence_engine.domain.masking import masked
 from cadence_engine.domain.outlook import Outlook, Silence, SoFar
 from cadence_engine.domain.waiting import WaitsFor
 from cadence_engine.handlers.why import PASSAGES, Answer, Explained, why_contact, why_enrollment
@@ -78,7 +79,7 @@ def status(
             return answer
 
     answer = session.run(main)
-    answer = replace(answer, contact=replace(answer.contact, phone=output.masked(answer.contact.phone)))
+    answer = replace(answer, contact=replace(answer.contact, phone=masked(answer.contact.phone)))
     if as_json:
         output.as_json(_document(answer))
     else:

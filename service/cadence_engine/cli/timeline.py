@@ -42,6 +42,8 @@ def _said(type_: str, told: Mapping[str, Any]) -> str:
             return "completed" + (f", tagged {', '.join(tags)}" if tags else "")
         case events.REFUSED:
             return f"not enrolled{_unmatched(told)}: {meaning_of(told.get('reason'))}"
+        case events.ERASED:
+            return "deleted: nothing of the person is kept" + _because(told.get("note"))
     return type_
 
 

@@ -24,10 +24,12 @@ REFUSED = "cadence.enrollment.refused"
 """Kept for "why not?": an enrollment that was not made has no id or revision to tell."""
 HASTENED = "cadence.step.hastened"
 """An operator let a step run before its time. It shares the revision that it was done at: nobody outside misses one."""
+ERASED = "cadence.contact.erased"
+"""A contact was deleted. Whoever deleted it told the others; each passage that it ended tells of itself."""
 DEAD_LETTER = "cadence.dead-letter"
 """Refers to a row of `dead_letters`, which holds the record itself."""
 
-UNPUBLISHED = frozenset({REFUSED, HASTENED})
+UNPUBLISHED = frozenset({REFUSED, HASTENED, ERASED})
 """In the log for whoever asks why; never on Kafka."""
 
 

@@ -15,3 +15,4 @@ class Policy:
     default_time_zone: str = "UTC"
     default_language: str = "en_US"
     inbox_memory: timedelta = timedelta(days=14)
+    letter_memory: timedelta = timedelta(days=30)

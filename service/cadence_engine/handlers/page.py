@@ -28,7 +28,7 @@ from cadence_engine.handlers.preferences import note_preferences
 from cadence_engine.handlers.received import DeadLetter, Page, Received
 from cadence_engine.handlers.replies import note_messages
 from cadence_engine.handlers.trigger_events import enroll_on
-from cadence_engine.storage import dead_letters, inbox, progress
+from cadence_engine.storage import dead_letters, inbox, progress, settling_letters
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.inbox import EventKey
 
@@ -48,6 +48,7 @@ async def apply_page(unit: UnitOfWork, page: Page, policy: Policy) -> PageCounts
     """Apply what of the page is new, in its order. Raises storage.progress.Rewound if the database was rolled back."""
     await progress.advance(unit.connection, page.spans)
     dead = await dead_letters.insert(unit.connection, page.dead_letters)
+    await settling_letters.drop_erased(unit.connection, {key for letter in dead if (key := letter.contact_key)})
     unit.log(*map(_dead_letter, dead))
     new = await _new(unit, page.received)
     # A page comes from one topic, so in practice one of these has something to do.
@@ -79,8 +80,8 @@ def _dead_letter(letter: DeadLetter) -> Event:
     return Event(
         type=DEAD_LETTER,
         event_id=uuid5(NAMESPACE_URL, f"{letter.topic}/{letter.partition}/{letter.offset}"),
-        company_id=None,
-        contact_id=None,
+        company_id=letter.company_id,
+        contact_id=letter.contact_id,
         enrollment_id=None,
         revision=None,
         data=position,

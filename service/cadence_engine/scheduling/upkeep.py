@@ -1,6 +1,6 @@
 """Housekeeping, each duty a loop of its own so that the failure of one does not stop the others."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -10,13 +10,15 @@ from cadence_engine.handlers.enroll_many import REMEMBERED
 from cadence_engine.handlers.operate import resume_whose_time_has_come
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.scheduling.sweep import Wake
-from cadence_engine.storage import database, enroll_answers, inbox, partitions
+from cadence_engine.storage import database, enroll_answers, inbox, partitions, settling_letters
 from cadence_engine.storage.cadences import Cadence
 from cadence_engine.storage.connection import Pool
+from cadence_engine.storage.database import UnitOfWork
 
 log = structlog.stdlib.get_logger("cadence_engine.upkeep")
 
 ROWS_AT_ONCE = 1000
+RACED_LATELY = timedelta(hours=1)
 NOTHING_MOVING = (None, None)
 
 
@@ -72,6 +74,17 @@ class Upkeep:
             self._pool, lambda unit: enroll_answers.forget(unit.connection, REMEMBERED, ROWS_AT_ONCE)
         )
         return forgotten > 0
+
+    async def forget_letters(self) -> bool:
+        """Dead letters that are old; and those of the deleted that were found just while they were being erased."""
+
+        async def work(unit: UnitOfWork) -> int:
+            named = await settling_letters.lately_naming(unit.connection, RACED_LATELY)
+            await settling_letters.drop_erased(unit.connection, named)
+            return await settling_letters.forget(unit.connection, self._policy.letter_memory, ROWS_AT_ONCE)
+
+        forgotten, _ = await database.run(self._pool, work)
+        return forgotten == ROWS_AT_ONCE
 
     async def make_partitions(self) -> bool:
         """Days of the log to come."""

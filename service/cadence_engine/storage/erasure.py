@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from cadence_engine.domain.cadence import UNRECORDED
 from cadence_engine.domain.contact import Contact
+from cadence_engine.domain.events import PAUSED, RESUMED
 from cadence_engine.storage.connection import Connection
+
+OPERATORS_REASON = (PAUSED, RESUMED)
+"""Events whose `reason` is in the words of the operator whom they name; in the others these are the `note`."""
 
 
 async def blank(connection: Connection, contacts: Sequence[Contact]) -> None:
@@ -67,11 +71,15 @@ async def _blank_log(connection: Connection, company_ids: list[str], enrollment_
     )
     await connection.execute(
         """
-        UPDATE cadence_events cancelled SET data = cancelled.data || '{"note": null}'
+        UPDATE cadence_events told SET data = told.data || CASE WHEN told.type = ANY($3::text[])
+            THEN '{"reason": null}'::jsonb ELSE '{"note": null}'::jsonb END
         FROM unnest($1::text[], $2::uuid[]) AS passage (company_id, enrollment_id)
-        WHERE cancelled.company_id = passage.company_id AND cancelled.enrollment_id = passage.enrollment_id
-            AND cancelled.type = 'cadence.enrollment.cancelled'
+        WHERE told.company_id = passage.company_id AND told.enrollment_id = passage.enrollment_id
+            AND CASE WHEN told.type = ANY($3::text[])
+                THEN told.data ->> 'reason' IS NOT NULL AND told.data ->> 'actor' IS NOT NULL
+                ELSE told.data ->> 'note' IS NOT NULL END
         """,
         company_ids,
         enrollment_ids,
+        OPERATORS_REASON,
     )

@@ -54,6 +54,8 @@ class Letter(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...]
     reason: str
     detail: str
+    erased: bool = False
+    """Its contact was deleted before it was published: the record is gone."""
 
 
 class State(NamedTuple):
@@ -99,7 +101,8 @@ FROM unnest($1::text[], $2::int[], $3::bigint[]) AS wanted (topic, partition, re
 JOIN dead_letters USING (topic, partition, record_offset)
 """
 LETTERS = """
-SELECT topic, partition, record_offset, record_timestamp, key, value, header_names, header_values, reason, detail
+SELECT topic, partition, record_offset, record_timestamp, key, value, header_names, header_values, reason, detail,
+    state <> 'kept' AS erased
 FROM unnest($1::text[], $2::int[], $3::bigint[]) AS wanted (topic, partition, record_offset)
 JOIN dead_letters USING (topic, partition, record_offset)
 """
@@ -210,6 +213,7 @@ async def letters(connection: Connection, ids: Sequence[LetterId]) -> dict[Lette
             headers=tuple(zip(row["header_names"], row["header_values"], strict=True)),
             reason=row["reason"],
             detail=row["detail"],
+            erased=row["erased"],
         )
         for row in await connection.fetch(LETTERS, *_columns(ids))
     }

@@ -152,6 +152,22 @@ async def test_a_dead_letter_whose_record_is_gone_does_not_hold_up_the_others(lo
     assert await road.records(topics.DEAD_LETTERS) == []
 
 
+async def test_a_dead_letter_of_a_deleted_contact_is_published_without_its_record(log: Log, road: Road) -> None:
+    await write_letter(log, b"ana", b'{"phone": "+5511999990000"}', (("name", b"Ana"),))
+    await log.connection.execute(
+        """
+        UPDATE dead_letters SET key = NULL, value = NULL, header_names = '{}', header_values = '{}', state = 'dropped',
+            settled_at = now(), settled_by = 'erase', settled_reason = 'the contact was deleted'
+        """
+    )
+    await publish_all(log)
+
+    [record] = await road.records(topics.DEAD_LETTERS)
+    headers = dict(record.headers)
+    assert (record.key, record.value, "name" in headers) == (None, None, False)
+    assert (headers["dlq-offset"], headers["dlq-truncated"]) == (b"7", b"value,headers,key")
+
+
 async def write_letter(
     log: Log, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...]
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from cadence_engine.domain.cadence import CadenceVersion, Wait
 from cadence_engine.domain.enroll import EnrollRequest
-from cadence_engine.domain.events import Cause
+from cadence_engine.domain.events import REFUSED, Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence
 from cadence_engine.handlers.cancel import cancel_enrollment
@@ -334,7 +334,7 @@ async def look(scene: Scene, played: Played) -> Played:
     )
     told = {id_: tuple((e[1], e[2], e[3]) for e in events if e[0] == id_) for id_, *_ in rows}
     passages = tuple(Passage(id_, status, revision, steps, told[id_]) for id_, status, revision, steps in rows)
-    refusals = tuple(event["data"]["reason"] for event in events if event["enrollment_id"] is None)
+    refusals = tuple(event["data"]["reason"] for event in events if event["type"] == REFUSED)
     return replace(played, passages=passages, refusals=refusals)
 
 

@@ -94,6 +94,7 @@ def _too_large(event: LoggedEvent, record: Outgoing, limits: Mapping[str, int]) 
 
 def _of_letter(letter: Letter, timestamp_ms: int, limit: int) -> Outgoing:
     key, value, headers, cut = _cut(letter, limit - ROOM - DETAIL_BYTES)
+    cut = "value,headers,key" if letter.erased else cut
     about = {
         dead_letters.HEADER_TOPIC: letter.id.topic,
         dead_letters.HEADER_PARTITION: str(letter.id.partition),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from cadence_engine.domain.enroll import Refusal
-from cadence_engine.domain.events import REFUSED, SEND_REQUESTED
+from cadence_engine.domain.events import ERASED, REFUSED, SEND_REQUESTED
 from cadence_engine.domain.outlook import PastRefusal
 from cadence_engine.storage.connection import Connection
 
@@ -23,7 +23,7 @@ OF_PASSAGES = f"""
 """  # noqa: S608  # constants of the domain
 REFUSALS = f"""
     SELECT * FROM cadence_events
-    WHERE company_id = $1 AND contact_id = $7 AND type = '{REFUSED}'
+    WHERE company_id = $1 AND contact_id = $7 AND type IN ('{REFUSED}', '{ERASED}')
         AND ($4::bigint IS NULL OR (batch_id, position) < ($4, $5))
 """  # noqa: S608
 PAGE = f"""
@@ -61,7 +61,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """A row of the log. `enrollment_id` None: the refusal of an enrollment."""
+    """A row of the log. `enrollment_id` None: the refusal of an enrollment, or the deletion of the contact."""
 
     at: datetime
     type: str

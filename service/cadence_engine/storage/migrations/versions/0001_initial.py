@@ -245,8 +245,8 @@ CREATE TABLE cadence_events (
 ) PARTITION BY RANGE (logged_at);
 CREATE INDEX cadence_events_of_enrollment ON cadence_events (company_id, enrollment_id)
     WHERE enrollment_id IS NOT NULL;
-CREATE INDEX cadence_events_refused ON cadence_events (company_id, contact_id)
-    WHERE type = 'cadence.enrollment.refused';
+CREATE INDEX cadence_events_of_contact ON cadence_events (company_id, contact_id)
+    WHERE type IN ('cadence.enrollment.refused', 'cadence.contact.erased');
 CREATE TABLE cadence_events_default PARTITION OF cadence_events DEFAULT;
 
 CREATE TABLE dead_letters (
@@ -261,8 +261,24 @@ CREATE TABLE dead_letters (
     reason            text NOT NULL,
     detail            text NOT NULL,
     created_at        timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (topic, partition, record_offset)
+    company_id        text,                              -- whom the record names; null: the platform's own to look at
+    contact_id        text,
+    state             text NOT NULL DEFAULT 'kept' CHECK (state IN ('kept', 'replayed', 'dropped')),
+    settled_at        timestamptz,                       -- when it was replayed or dropped
+    settled_by        text,                              -- the operator, or `erase`
+    settled_reason    text,
+    PRIMARY KEY (topic, partition, record_offset),
+    CHECK (contact_id IS NULL OR company_id IS NOT NULL),
+    CHECK ((settled_at IS NOT NULL) = (state <> 'kept')),
+    CHECK ((settled_by IS NOT NULL) = (state <> 'kept')),
+    CHECK (state <> 'dropped' OR settled_reason IS NOT NULL),
+    -- What is settled is a tombstone: nothing of the record itself stays.
+    CHECK (state = 'kept' OR (key IS NULL AND value IS NULL AND header_names = '{}' AND header_values = '{}'))
 );
+CREATE INDEX dead_letters_by_time ON dead_letters (created_at, topic, partition, record_offset);
+CREATE INDEX dead_letters_of_company ON dead_letters (company_id, created_at, topic, partition, record_offset);
+CREATE INDEX dead_letters_of_contact ON dead_letters (company_id, contact_id)
+    WHERE contact_id IS NOT NULL AND state = 'kept';
 
 -- The road's bookkeeping.
 
