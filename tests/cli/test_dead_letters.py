@@ -100,5 +100,7 @@ async def test_erasing_a_contact_drops_what_names_it(cli: Cli, letters: list[str
     assert (await cli("contact", "erase", "bia", "--reason", "x", "--yes", "--company", "other")).code == 1
     rows = await pool.fetch("SELECT data FROM cadence_events WHERE type = 'cadence.contact.erased'")
     assert [(row[0]["cause"], row[0]["note"]) for row in rows] == [({"actor": "olga"}, "ticket 7")] * 2
+    told = (await cli.fine("status", "bia")).out
+    assert "deleted: nothing of the person is kept: ticket 7 (by olga)" in told
     (line,) = (await cli.fine("dead-letters", "list", "--state", "dropped", "--json")).json
     assert (line["settled_by"], line["bytes"]) == ("erase", 0)
