@@ -114,7 +114,10 @@ async def test_a_paused_cadence_refuses_to_enroll_at_once(cli: Cli, known: Known
     await cli.fine("pause", "greeting")
     said = await cli("enroll", "greeting", "ana")
     assert said.code == 1
-    assert "(cadence_not_active): the cadence is paused: resume it first; see `cadence-engine resume`" in said.err
+    assert (
+        "(cadence_not_active): the cadence is not active: it is paused or archived; see `cadence-engine show`"
+        in said.err
+    )
     assert (await cli.fine("apply", "-", stdin=GREETING.replace("P1D", "P2D"))).out == (
         "acme/greeting: version 2, paused as before; enrollments in flight stay on theirs\n"
     )

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from cadence_engine.cli import output, session
-from cadence_engine.cli.cadences import STDIN, unknown
+from cadence_engine.cli.cadences import unknown
+from cadence_engine.cli.definitions import STDIN
 from cadence_engine.cli.output import Refused
 from cadence_engine.cli.session import Actor, Company, Key, Session, external_id
 from cadence_engine.handlers.enroll_many import (

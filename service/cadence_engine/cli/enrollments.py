@@ -22,7 +22,7 @@ from cadence_engine.storage import cadences
 from cadence_engine.storage.database import UnitOfWork
 
 WHAT_TO_DO = {
-    Refusal.CADENCE_NOT_ACTIVE: "see `cadence-engine resume`",
+    Refusal.CADENCE_NOT_ACTIVE: "see `cadence-engine show`",
     Refusal.CONTACT_NOT_FOUND: "it becomes known with its first contact.created, message.received or trigger",
     Refusal.LEAD_NOT_FOUND: "it becomes known with lead.created",
     Refusal.CONVERSATION_NOT_FOUND: "it becomes known with its first message.received",

@@ -1,4 +1,7 @@
-"""A definition as YAML that can be applied again, with nothing in it that is a default."""
+"""A definition as YAML that can be applied again, with nothing in it that is a default.
+
+The same definition is the same text: names whose order means nothing are sorted.
+"""
 
 from collections.abc import Mapping
 from io import StringIO
@@ -11,13 +14,14 @@ from cadence_engine.definitions.meaning import default_reentry
 from cadence_engine.domain.cadence import Definition, Literally, Reentry, Scalar, Step, Template, Trigger, Variable
 
 
-def write(definition: Definition) -> str:
-    """YAML that means `definition`."""
+def write(definition: Definition, *, company_id: str | None = None) -> str:
+    """YAML that means `definition`, for that company if one is given."""
     stream = StringIO()
     yaml = YAML()
     yaml.width = 100
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump(as_written(definition), stream)
+    owner = {} if company_id is None else {"company": company_id}
+    yaml.dump(owner | as_written(definition), stream)
     return stream.getvalue()
 
 
@@ -42,7 +46,7 @@ def as_written(definition: Definition) -> dict[str, Any]:
 def _trigger(trigger: Trigger) -> dict[str, Any]:
     keys: dict[str, Any] = {"event": trigger.event}
     if trigger.where:
-        keys["where"] = {name: _one_or_all(values) for name, values in trigger.where.items()}
+        keys["where"] = {name: _one_or_all(values) for name, values in sorted(trigger.where.items())}
     if trigger.after is not None:
         keys["after"] = write_wait(trigger.after)
     return keys
@@ -63,7 +67,7 @@ def _step(step: Step) -> dict[str, Any]:
 def _template(template: Template) -> dict[str, Any]:
     keys: dict[str, Any] = {"id": template.id, "category": template.category}
     if template.variables:
-        keys["variables"] = {name: _variable(variable) for name, variable in template.variables.items()}
+        keys["variables"] = {name: _variable(variable) for name, variable in sorted(template.variables.items())}
     return keys
 
 

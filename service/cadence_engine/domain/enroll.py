@@ -64,7 +64,7 @@ class Refusal(StrEnum):
 
 _MEANING = {
     Refusal.CADENCE_NOT_FOUND: "the company has no such cadence",
-    Refusal.CADENCE_NOT_ACTIVE: "the cadence is paused: resume it first",
+    Refusal.CADENCE_NOT_ACTIVE: "the cadence is not active: it is paused or archived",
     Refusal.CONTACT_NOT_FOUND: "the company has no such contact",
     Refusal.LEAD_NOT_FOUND: "the company has no such lead",
     Refusal.CONVERSATION_NOT_FOUND: "the company has no such conversation",

@@ -11,10 +11,11 @@ from cadence_engine.domain.schedule import wait_left
 
 
 class CadenceStatus(StrEnum):
-    """Paused: nobody enters, no step runs."""
+    """Paused: nobody enters, no step runs. Archived: nobody enters, and nobody is in it any more."""
 
     ACTIVE = "active"
     PAUSED = "paused"
+    ARCHIVED = "archived"
 
 
 def pause(

@@ -7,6 +7,7 @@ from uuid import UUID
 from cadence_engine.domain.cadence import CadenceVersion, Definition
 from cadence_engine.domain.pause import CadenceStatus
 from cadence_engine.storage import cadences, companies
+from cadence_engine.storage.cadences import Cadence
 from cadence_engine.storage.connection import Connection
 from cadence_engine.storage.database import UnitOfWork
 
@@ -22,9 +23,10 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new, active cadence, version 1."""
+    """A new cadence, version 1."""
 
     version: CadenceVersion
+    status: CadenceStatus = CadenceStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,21 @@ async def _apply(connection: Connection, proposed: Proposed, actor: str) -> Outc
     cadence = await cadences.lock(connection, proposed.company_id, proposed.definition.key)
     if cadence is None:
         raise LookupError(f"cadence {proposed.definition.key} vanished while it was locked: cadences are never deleted")
-    stored = await cadences.definition_of(connection, cadence.version_key)
-    if cadences.same(stored, proposed.definition):
-        current = CadenceVersion(cadence.company_id, cadence.cadence_id, cadence.current_version, proposed.definition)
-        return Unchanged(current, cadence.status)
-    version = CadenceVersion(cadence.company_id, cadence.cadence_id, cadence.current_version + 1, proposed.definition)
+    return await current_as(connection, cadence, proposed.definition) or await next_version(
+        connection, cadence, proposed.definition, actor
+    )
+
+
+async def current_as(connection: Connection, cadence: Cadence, definition: Definition) -> Unchanged | None:
+    """The current version of a locked cadence, if it says the same."""
+    if not cadences.same(await cadences.definition_of(connection, cadence.version_key), definition):
+        return None
+    return Unchanged(CadenceVersion(*cadence.version_key, definition), cadence.status)
+
+
+async def next_version(connection: Connection, cadence: Cadence, definition: Definition, actor: str) -> NewVersion:
+    """Publish over the current version of a locked cadence, whose status stays."""
+    version = CadenceVersion(cadence.company_id, cadence.cadence_id, cadence.current_version + 1, definition)
     await cadences.publish(connection, version, actor)
     return NewVersion(version, cadence.status)
 

@@ -1,11 +1,13 @@
-"""Pausing and resuming a cadence: a flag that holds at once, then its live enrollments, batch by batch.
+"""Pausing, resuming and archiving a cadence: a flag that holds at once, then its live enrollments, batch by batch.
 
 The flag alone would leave the claim to skip held rows for ever; moving all rows at once would hold locks for long.
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from cadence_engine.domain import pause as rule
+from cadence_engine.domain.cancel import CancelReason, cancel
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment, PausedBy
 from cadence_engine.domain.events import Cause
@@ -18,7 +20,7 @@ from cadence_engine.storage.database import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Flagged:
-    """Nobody enters and no step runs from now on, or both go on; live enrollments are still to be moved."""
+    """The status holds from now on for who enters and for what runs; live enrollments are still to be moved."""
 
     cadence: Cadence
 
@@ -37,7 +39,23 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class StillMoving:
-    """The pause is not settled: resumed now, enrollments that it has not reached would run their arrears at once."""
+    """The status is not settled: enrollments that a pause has not reached would run their arrears at once, and those
+    that the archiving has not reached would live on.
+    """
+
+    cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class IsArchived:
+    """Out of use: to be unarchived first."""
+
+    cadence: Cadence
+
+
+@dataclass(frozen=True, slots=True)
+class NotArchived:
+    """There is nothing to take back."""
 
     cadence: Cadence
 
@@ -57,28 +75,58 @@ class Moved:
 
 async def pause_cadence(
     unit: UnitOfWork, company_id: str, key: str, *, actor: str, reason: str | None
-) -> Flagged | AlreadySo | NotFound:
+) -> Flagged | AlreadySo | NotFound | IsArchived:
     """Hold the cadence. Waits for enrollments under way; later ones are refused."""
     cadence = await cadences.lock(unit.connection, company_id, key)
     if cadence is None:
         return NotFound()
     if cadence.status is CadenceStatus.PAUSED:
         return AlreadySo(cadence)
+    if cadence.status is CadenceStatus.ARCHIVED:
+        return IsArchived(cadence)
     return Flagged(await cadences.set_status(unit.connection, cadence, CadenceStatus.PAUSED, actor, reason))
 
 
 async def resume_cadence(
     unit: UnitOfWork, company_id: str, key: str, *, actor: str, reason: str | None
-) -> Flagged | AlreadySo | NotFound | StillMoving:
+) -> Flagged | AlreadySo | NotFound | StillMoving | IsArchived:
     """Let a settled pause end."""
     cadence = await cadences.lock(unit.connection, company_id, key)
     if cadence is None:
         return NotFound()
     if cadence.status is CadenceStatus.ACTIVE:
         return AlreadySo(cadence)
+    if cadence.status is CadenceStatus.ARCHIVED:
+        return IsArchived(cadence)
     if not cadence.settled:
         return StillMoving(cadence)
     return Flagged(await cadences.set_status(unit.connection, cadence, CadenceStatus.ACTIVE, actor, reason))
+
+
+async def archive_cadence(
+    unit: UnitOfWork, company_id: str, key: str, *, actor: str, reason: str | None
+) -> Flagged | AlreadySo | NotFound:
+    """Take the cadence out of use: nobody enters, and whoever is in it is cancelled. Its history stays."""
+    cadence = await cadences.lock(unit.connection, company_id, key)
+    if cadence is None:
+        return NotFound()
+    if cadence.status is CadenceStatus.ARCHIVED:
+        return AlreadySo(cadence)
+    return Flagged(await cadences.set_status(unit.connection, cadence, CadenceStatus.ARCHIVED, actor, reason))
+
+
+async def unarchive_cadence(
+    unit: UnitOfWork, company_id: str, key: str, *, actor: str, reason: str | None
+) -> Flagged | NotArchived | NotFound | StillMoving:
+    """Take a settled archiving back: the cadence is paused then. Whom it cancelled stays cancelled."""
+    cadence = await cadences.lock(unit.connection, company_id, key)
+    if cadence is None:
+        return NotFound()
+    if cadence.status is not CadenceStatus.ARCHIVED:
+        return NotArchived(cadence)
+    if not cadence.settled:
+        return StillMoving(cadence)
+    return Flagged(await cadences.set_status(unit.connection, cadence, CadenceStatus.PAUSED, actor, reason))
 
 
 async def move_unsettled(
@@ -107,9 +155,15 @@ async def move_unsettled(
 
 
 def _decide(cadence: Cadence, enrollment: Enrollment, unit: UnitOfWork) -> Decision:
-    cause = Cause(actor=cadence.actor)
-    if cadence.status is CadenceStatus.ACTIVE:
-        return rule.resume(enrollment, now=unit.now, cause=cause, reason=cadence.reason)
-    return rule.pause(
-        enrollment, by=PausedBy.CADENCE, held_at=cadence.status_at, now=unit.now, cause=cause, reason=cadence.reason
-    )
+    cause, reason = Cause(actor=cadence.actor), cadence.reason
+    match cadence.status:
+        case CadenceStatus.ACTIVE:
+            return rule.resume(enrollment, now=unit.now, cause=cause, reason=reason)
+        case CadenceStatus.PAUSED:
+            held_at = cadence.status_at
+            return rule.pause(
+                enrollment, by=PausedBy.CADENCE, held_at=held_at, now=unit.now, cause=cause, reason=reason
+            )
+        case CadenceStatus.ARCHIVED:
+            return cancel(enrollment, CancelReason.CADENCE_ARCHIVED, cause, unit.now, note=reason)
+    assert_never(cadence.status)

@@ -184,11 +184,14 @@ async def _locked(
     return Cadence.from_row(row) if row else None
 
 
-async def create(conn: Connection, version: CadenceVersion, actor: str) -> bool:
-    """Write a new, active cadence with its first version; False, and nothing written, where the key is taken."""
+async def create(
+    conn: Connection, version: CadenceVersion, actor: str, *, status: CadenceStatus = CadenceStatus.ACTIVE
+) -> bool:
+    """Write a new cadence with its first version; False, and nothing written, where the key is taken."""
     inserted = await conn.fetchval(
         """
-        INSERT INTO cadences (company_id, cadence_id, key, trigger_event, current_version) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO cadences (company_id, cadence_id, key, trigger_event, current_version, status, actor)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (company_id, key) DO NOTHING
         RETURNING true
         """,
@@ -197,6 +200,8 @@ async def create(conn: Connection, version: CadenceVersion, actor: str) -> bool:
         version.definition.key,
         version.definition.trigger.event,
         version.version,
+        status,
+        actor,
     )
     if not inserted:
         return False

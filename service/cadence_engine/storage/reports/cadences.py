@@ -28,7 +28,7 @@ LISTED = """
         ) AS counting
         GROUP BY cadence_id
     ) AS counted ON counted.cadence_id = k.cadence_id
-    WHERE k.company_id = $1 AND ($3::text IS NULL OR k.key = $3)
+    WHERE k.company_id = $1 AND ($3::text IS NULL OR k.key = $3) AND ($4 OR k.status <> 'archived')
     ORDER BY k.key
 """
 
@@ -54,14 +54,14 @@ class CadenceLine:
         return self.company_id, self.cadence_id, self.version
 
 
-async def listed(conn: Connection, company_id: str) -> list[CadenceLine]:
-    """Every cadence of the company by key; only live enrollments are counted."""
-    return [_line(company_id, row) for row in await conn.fetch(LISTED, company_id, True, None)]
+async def listed(conn: Connection, company_id: str, *, archived: bool = False) -> list[CadenceLine]:
+    """The cadences of the company by key, the archived ones only if asked for; only live enrollments are counted."""
+    return [_line(company_id, row) for row in await conn.fetch(LISTED, company_id, True, None, archived)]
 
 
 async def one(conn: Connection, company_id: str, key: str) -> CadenceLine | None:
     """One cadence, all that ever entered it counted; None: the company has none with that key."""
-    row = await conn.fetchrow(LISTED, company_id, False, key)
+    row = await conn.fetchrow(LISTED, company_id, False, key, True)
     return _line(company_id, row) if row else None
 
 

@@ -113,7 +113,7 @@ CREATE TABLE cadences (
     cadence_id       uuid NOT NULL,
     key              text NOT NULL CHECK (length(key) BETWEEN 1 AND 100),
     trigger_event    text NOT NULL,                      -- of the current version: one locked row answers who enters
-    status           text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused')),
+    status           text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'paused', 'archived')),
     status_at        timestamptz NOT NULL DEFAULT now(),
     settled          boolean NOT NULL DEFAULT true,      -- false: live rows are still being moved to fit the status
     actor            text,                               -- who set the status
@@ -136,6 +136,18 @@ CREATE TABLE cadence_versions (                          -- immutable once writt
 );
 ALTER TABLE cadences ADD FOREIGN KEY (company_id, cadence_id, current_version) REFERENCES cadence_versions
     DEFERRABLE INITIALLY DEFERRED;
+
+CREATE TABLE cadence_drafts (                            -- what is to become a version; its cadence may not exist yet
+    company_id     text NOT NULL REFERENCES companies,
+    key            text NOT NULL CHECK (length(key) BETWEEN 1 AND 100),
+    revision       integer NOT NULL CHECK (revision >= 0),  -- moves with every edit, and never begins anew
+    definition     jsonb,                                -- null: published or discarded; the row keeps the revision
+    based_on       integer,                              -- the version that was current when it was begun; null: none
+    actor          text NOT NULL,                        -- who edited, published or discarded it last
+    edited_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (company_id, key),
+    CHECK (definition IS NULL OR revision > 0)
+);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
