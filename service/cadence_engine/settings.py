@@ -8,6 +8,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cadence_contracts.fields import is_zone
 
+OidcAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+"""None that is signed with a shared secret."""
+
 
 class Settings(BaseSettings):
     """Durations are seconds. Secrets are never printed."""
@@ -45,10 +48,23 @@ class Settings(BaseSettings):
     pool_size: int = Field(4, ge=1, description="connections to PostgreSQL; the consumer takes one per topic at least")
     health_host: str = "127.0.0.1"
     health_port: int = Field(0, ge=0, le=65535, description="liveness and readiness over HTTP; 0: none")
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=0, le=65535, description="0: any that is free, told in the log")
+    api_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest body of a call to the API")
+    api_requests_per_minute: int = Field(6000, ge=1, description="of one API key or one token's subject")
+    oidc_issuer: str | None = Field(None, description="whose tokens count beside API keys, as they name it in `iss`")
+    oidc_audience: str = Field("cadence-engine", min_length=1, description="what tokens name in `aud`")
+    oidc_algorithms: Annotated[tuple[OidcAlgorithm, ...], NoDecode] = Field(
+        ("RS256", "ES256", "EdDSA"), min_length=1, description="of signatures, by comma"
+    )
+    oidc_jwks_url: str | None = Field(None, description="where the issuer's keys are; without it the issuer is asked")
+    oidc_company_claim: str = Field("company_id", min_length=1, description="the claim that names the company")
+    oidc_scope_claim: str = Field("scope", min_length=1, description="the claim with cadence:read, cadence:operate, ..")
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = Field("json", description="console: for people, in a terminal")
 
-    @field_validator("trigger_topics", mode="before")
+    @field_validator("trigger_topics", "oidc_algorithms", mode="before")
     @classmethod
     def _by_comma(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

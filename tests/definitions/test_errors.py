@@ -228,3 +228,10 @@ def test_any_damage_to_a_file_is_a_definition_or_a_list_of_problems(data: some.D
     lines = text.count("\n") + 1
     assert told
     assert all(1 <= problem.mark.line <= lines + 1 and problem.message for problem in told)
+
+
+def test_half_a_character_is_refused_and_can_be_told() -> None:
+    with pytest.raises(BadDefinitions) as raised:
+        load([("half.yaml", 'key: a\nlanguage: "\\ud83d"\n')], "acme")
+    assert "half a character" in str(raised.value)
+    str(raised.value).encode()

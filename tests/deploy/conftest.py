@@ -32,7 +32,12 @@ class Composed:
         """Start a service; its output goes to a file."""
         service = of_the_engine()[name]
         self.ports[name] = str(free_port())
-        environment = {**service["environment"], **self.addresses, "CADENCE_HEALTH_PORT": self.ports[name]}
+        environment = {
+            **service["environment"],
+            **self.addresses,
+            "CADENCE_HEALTH_PORT": self.ports[name],
+            "CADENCE_API_PORT": "0",  # any that is free
+        }
         with self._log(name).open("wb") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, "-m", "cadence_engine", *service["command"]],

@@ -51,6 +51,7 @@ def test_it_starts_every_process_of_a_deployment() -> None:
         "consumer",
         "worker",
         "relay",
+        "api",
     ]
 
 
@@ -129,7 +130,8 @@ def test_the_engine_writes_nothing_and_has_time_to_end(service: Service) -> None
 def test_what_is_published_is_for_this_machine_alone() -> None:
     published = [port for service in services().values() for port in service.get("ports", [])]
 
-    assert published == ["127.0.0.1:9094:9094"]
+    assert published == ["127.0.0.1:8000:8000", "127.0.0.1:9094:9094"]
+    assert Settings.model_fields["api_port"].default == 8000
     assert "HOST://127.0.0.1:9094" in services()["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
 
 
@@ -153,7 +155,7 @@ def test_the_comment_on_top_names_commands_and_services_that_exist() -> None:
     comment = (ROOT / "docker-compose.yml").read_text().partition("\nname:")[0]
     commands, scaled = re.findall(r"cadence-engine (\w+)", comment), re.findall(r"--scale (\w+)=", comment)
 
-    assert commands == ["apply", "apply"]
+    assert commands == ["apply", "apply", "api"]
     assert CliRunner().invoke(app, ["apply", "--company", "acme", "--help"]).exit_code == 0
     assert scaled
     assert set(scaled) <= set(ENGINE)

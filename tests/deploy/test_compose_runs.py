@@ -18,7 +18,7 @@ from tests.deploy.conftest import Composed
 
 ONCE = ["migrate", "topics"]
 CLUSTER = "5L6g3nShT-eMCtK--X86sw"
-STAYING = ["consumer", "worker", "relay"]
+STAYING = ["consumer", "worker", "relay", "api"]
 
 
 def in_order() -> Iterator[str]:

@@ -115,6 +115,7 @@ def commands(servers: Servers, database_url: str, topic_prefix: str, tmp_path: P
         **servers.addresses.as_environment(),
         "DATABASE_URL": database_url,
         "CADENCE_TOPIC_PREFIX": topic_prefix,
+        "CADENCE_API_PORT": "0",
         "PYTHONUNBUFFERED": "1",
     }
     commands = Commands(environment, tmp_path)

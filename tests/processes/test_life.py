@@ -8,7 +8,7 @@ import pytest
 
 from tests.processes.conftest import Commands
 
-PROCESSES = ["consumer", "worker", "relay"]
+PROCESSES = ["consumer", "worker", "relay", "api"]
 ENDS_WITHIN = 10.0
 
 

@@ -18,6 +18,7 @@ GROUPS = (
     "status",
     "companies",
     "halts",
+    "api_keys",
     "contacts",
     "dead_letters",
     "development",

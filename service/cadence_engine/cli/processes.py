@@ -10,6 +10,7 @@ def register(app: typer.Typer) -> None:
     """Mount the commands."""
     app.command()(consumer)
     app.command()(worker)
+    app.command()(api)
     app.command()(migrate)
 
 
@@ -41,6 +42,25 @@ def worker() -> None:
         await run(process.settings, process.policy, process.pool, process.stop, process.readiness)
 
     raise typer.Exit(bootstrap.run_process("worker", main, settings.load()))
+
+
+def api() -> None:
+    """Serve the API over HTTP, its description at /docs. Any number side by side."""
+    from cadence_engine.api.process import run
+    from cadence_engine.scheduling.wakeups import Hints
+
+    async def main(process: Process) -> None:
+        async with Hints(process.settings, process.readiness) as hints:
+            await run(
+                process.settings,
+                process.policy,
+                process.pool,
+                process.stop,
+                process.readiness,
+                wake=hints.wake,
+            )
+
+    raise typer.Exit(bootstrap.run_process("api", main, settings.load()))
 
 
 def migrate() -> None:

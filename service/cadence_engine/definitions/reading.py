@@ -171,6 +171,7 @@ class _Walk:
         wrong = _unstorable(value)
         if wrong is not None:
             self._into.problem(path, wrong)
+            return UNPRINTABLE.sub("\ufffd", value) if isinstance(value, str) else value  # other rules may quote it
         return value + 0.0 if isinstance(value, float) else value  # -0.0, which jsonb does not know, becomes 0.0
 
 

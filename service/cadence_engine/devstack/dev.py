@@ -11,11 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from cadence_engine.devstack import servers
-from cadence_engine.devstack.fleet import Fleet
+from cadence_engine.devstack.fleet import ENGINE_ALONE, Api, Fleet
 from cadence_engine.devstack.following import Following
 from cadence_engine.devstack.preparing import prepare
 from cadence_engine.devstack.stopping import stopping_once
 
+API_ADDRESS = "CADENCE_API"
 LOOK_EVERY = 0.2
 FINE, PROCESS_ENDED = 0, 1
 
@@ -33,11 +34,12 @@ def run(root: Path, console: Console) -> int:
             environment = running.addresses.as_environment()
             console.print("Migrating the database, making the topics ..")
             prepare(environment)
-            engine = Fleet(running.directory, environment)
+            engine = Fleet(running.directory, environment, (*ENGINE_ALONE, Api))
+            api = next(process for process in engine.processes if isinstance(process, Api))
             with Following(console, {process.name: process.log for process in engine.processes}), engine:
                 engine.start()
-                with written(env_file, environment):
-                    _welcome(console, env_file)
+                with written(env_file, {**environment, API_ADDRESS: api.url}):
+                    _welcome(console, env_file, api.url)
                     return _watch(engine, console)
     console.print("All stopped.")
     return FINE
@@ -58,13 +60,14 @@ def written(env_file: Path, environment: Mapping[str, str]) -> Iterator[None]:
                 env_file.unlink()
 
 
-def _welcome(console: Console, env_file: Path) -> None:
+def _welcome(console: Console, env_file: Path, api_url: str) -> None:
     shown = shlex.quote(os.path.relpath(env_file))
     program = shlex.quote(os.path.relpath(Path(sys.executable).with_name("cadence-engine")))
     console.print(
         f"\nThe engine runs. Addresses are in {shown}; in another terminal:\n"
         f"  set -a; . {shown}; set +a\n"
         f"  {program} apply onboarding --company acme\n"
+        f"The API is at {api_url}, its description at {api_url}/docs.\n"
         "Ctrl-C ends everything.\n",
         style="bold",
         soft_wrap=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from cadence_engine.devstack.errors import DevstackError
-from cadence_engine.devstack.ports import HOST, is_open
+from cadence_engine.devstack.ports import HOST, free_port, is_open
 from cadence_engine.devstack.server import Server
 
 ENGINE = (sys.executable, "-P", "-m", "cadence_engine")
@@ -67,13 +67,39 @@ class Relay(EngineProcess):
     name: ClassVar[str] = "relay"
 
 
+class Api(EngineProcess):
+    """Serves at `url`, on a port of its own beside the one for its health."""
+
+    name: ClassVar[str] = "api"
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(directory, environment)
+        self._api_port = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._api_port}"
+
+    def configure(self) -> list[str]:
+        command = super().configure()
+        self.environment = {**self.environment, "CADENCE_API_HOST": HOST, "CADENCE_API_PORT": str(self._api_port)}
+        return command
+
+
+ENGINE_ALONE = (Consumer, Worker, Relay)
+"""What enrolls, sends and publishes."""
+
+
 class Fleet:
     """All processes of the engine; leaving it as a context stops them. All calls block."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
-        self.processes: Sequence[EngineProcess] = [
-            kind(directory / kind.name, environment) for kind in (Consumer, Worker, Relay)
-        ]
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        kinds: Sequence[type[EngineProcess]] = ENGINE_ALONE,
+    ) -> None:
+        self.processes: Sequence[EngineProcess] = [kind(directory / kind.name, environment) for kind in kinds]
 
     def __enter__(self) -> "Fleet":
         return self

@@ -57,8 +57,15 @@ class UnitOfWork:
         self.wake_at.extend(due)
 
 
-async def connect(database_url: str, *, process: str, size: int) -> Pool:
-    """A pool of up to `size` connections, named `process` in pg_stat_activity.
+async def connect(
+    database_url: str,
+    *,
+    process: str,
+    size: int,
+    role: str | None = None,
+    connection_class: "type[asyncpg.Connection[asyncpg.Record]]" = asyncpg.Connection,
+) -> Pool:
+    """A pool of up to `size` connections, named `process` in pg_stat_activity; `role`: whose rights they have.
 
     Raises OSError or asyncpg.PostgresError where the server is not there.
     """
@@ -66,7 +73,12 @@ async def connect(database_url: str, *, process: str, size: int) -> Pool:
         database_url,
         min_size=1,
         max_size=size,
-        server_settings={**await _session(database_url), "application_name": f"cadence-engine {process}"},
+        server_settings={
+            **await _session(database_url),
+            "application_name": f"cadence-engine {process}",
+            **({} if role is None else {"role": role}),
+        },
+        connection_class=connection_class,
         init=_prepare_connection,
         timeout=CONNECT_WITHIN,
         command_timeout=30,

@@ -1,0 +1,116 @@
+"""From a request to its answer: who calls, may they, what do they ask, what does the engine say."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+import asyncpg
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from cadence_engine.api import requests
+from cadence_engine.api.call import Call, Engine
+from cadence_engine.api.credentials import Credentials, demand
+from cadence_engine.api.operation import Answer, Operation
+from cadence_engine.api.problems import CONTENT_TYPE, Code, Problem
+from cadence_engine.api.rates import Rates
+from cadence_engine.telemetry import describe
+
+log = structlog.stdlib.get_logger("cadence_engine.api")
+
+REQUEST_ID = "X-Request-ID"
+CREDENTIAL = web.RequestKey("credential", str)
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Server": "cadence-engine",
+}
+DATABASE_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+AGAIN_SOON = {"Retry-After": "1"}
+OF_STATUS = {
+    404: Code.NO_SUCH_ROUTE,
+    405: Code.METHOD_NOT_ALLOWED,
+    413: Code.TOO_LARGE,
+}
+
+
+def answering(operation: Operation, engine: Engine, credentials: Credentials, rates: Rates) -> Handler:
+    """The handler for aiohttp's router."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        who: Call | Engine = engine
+        if operation.scope is not None:
+            principal = await credentials.principal(request.headers.get("Authorization"))
+            request[CREDENTIAL] = principal.credential
+            await rates.count(principal.credential)
+            demand(principal, operation.scope)
+            who = Call(principal, engine)
+        return _response(await operation.handler(who, **await requests.arguments(operation, request)))
+
+    return answer
+
+
+def _response(answer: Answer) -> web.Response:
+    if answer.body is None:
+        return web.Response(status=answer.status, headers=answer.headers)
+    body = answer.body.model_dump_json(by_alias=True).encode()
+    return web.Response(body=body, status=answer.status, headers=answer.headers, content_type=requests.JSON)
+
+
+@web.middleware
+async def telling(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer every failure as problem details, and log each request, without what it carried."""
+    request_id = str(uuid.uuid4())
+    began = monotonic()
+    try:
+        response = await handler(request)
+    except Problem as problem:
+        response = _told(problem, request_id)
+    except web.HTTPException as refusal:
+        response = _told(_of(refusal), request_id)
+    except DATABASE_AWAY as error:
+        log.warning("request_unavailable", request_id=request_id, reason=describe(error))
+        response = _told(Problem(Code.UNAVAILABLE, headers=AGAIN_SOON), request_id)
+    except Exception as error:  # the last frame before the client, which must get an answer
+        log.error("request_failed", request_id=request_id, exc_info=error)
+        response = _told(Problem(Code.INTERNAL_ERROR), request_id)
+    response.headers.update({**HEADERS, REQUEST_ID: request_id})
+    resource = request.match_info.route.resource
+    log.info(
+        "request_answered",
+        request_id=request_id,
+        method=request.method if request.method.isalpha() else "?",
+        route=resource.canonical if resource is not None else None,
+        status=response.status,
+        milliseconds=round((monotonic() - began) * 1000, 1),
+        credential=request.get(CREDENTIAL),
+    )
+    return response
+
+
+def _told(problem: Problem, request_id: str) -> web.Response:
+    return web.Response(
+        body=problem.told(request_id),
+        status=problem.kind.status,
+        headers=problem.headers,
+        content_type=CONTENT_TYPE,
+    )
+
+
+def _of(refusal: web.HTTPException) -> Problem:
+    code = OF_STATUS.get(refusal.status, Code.BAD_HTTP)
+    allow = {"Allow": refusal.headers["Allow"]} if "Allow" in refusal.headers else {}
+    return Problem(code, headers=allow)

@@ -1,0 +1,194 @@
+"""Enrollments: enroll, look at one, cancel."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, assert_never
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+from uuid_utils.compat import uuid7
+
+from cadence_contracts.fields import ContextInteger, ContextNumber, ContextText, ExternalId
+from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME
+from cadence_engine.api.call import Call
+from cadence_engine.api.operation import Answer, Operations
+from cadence_engine.api.problems import Code, Problem
+from cadence_engine.api.wire import Asked, Key, Status, Told, Why
+from cadence_engine.definitions.durations import write_elapsed
+from cadence_engine.domain import enroll as rule
+from cadence_engine.domain.api_key import Scope
+from cadence_engine.domain.cadence import API
+from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollRequest, Refusal
+from cadence_engine.domain.enrollment import Enrollment, ParkReason, PausedBy
+from cadence_engine.domain.events import Cause
+from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
+from cadence_engine.handlers.enroll import enroll as enroll_all
+from cadence_engine.storage import cadences
+from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.enrollments import load
+
+operations = Operations("Enrollments", "One contact's passage through one version of a cadence.")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds a control character")
+    return text
+
+
+Printable = AfterValidator(_printable)
+ContextName = Annotated[str, Field(min_length=1, max_length=MAX_CONTEXT_NAME), Printable]
+ContextValue = bool | ContextInteger | ContextNumber | Annotated[ContextText, Printable]
+
+
+class EnrollmentPath(Asked):
+    enrollment_id: UUID
+
+
+class EnrollAsked(Asked):
+    """Who is to enter which cadence; lead and conversation go along with every send."""
+
+    cadence_key: Key
+    contact_id: ExternalId
+    lead_id: ExternalId | None = None
+    conversation_id: ExternalId | None = None
+    context: Annotated[dict[ContextName, ContextValue], Field(max_length=MAX_CONTEXT_FIELDS)] = Field(
+        default_factory=dict, description="values for template variables (`from: context.NAME`)"
+    )
+
+
+class EnrollmentTold(Told):
+    """As it is now. Which fields are set follows from `status`."""
+
+    enrollment_id: UUID
+    cadence_key: str
+    cadence_id: UUID
+    version: int
+    contact_id: str
+    lead_id: str | None
+    conversation_id: str | None
+    status: Status
+    step_index: int = Field(description="of the next step, from 0")
+    next_run_at: datetime | None = Field(description="active: when it runs; parked: when it was due")
+    revision: int = Field(description="moves with every change, from 1")
+    trigger: str = Field(description="what enrolled: `api`, `inactivity`, or a record's type")
+    triggered_at: datetime
+    started_at: datetime
+    ended_at: datetime | None
+    cancel_reason: str | None
+    wait_left: str | None = Field(description="paused: what is left of the wait, as ISO 8601")
+    paused_by: PausedBy | None
+    park_reason: ParkReason | None
+    park_detail: str | None = Field(description="parked: what to mend")
+    context: Mapping[str, ContextValue | None]
+
+    @classmethod
+    def of(cls, enrollment: Enrollment) -> "EnrollmentTold":
+        known = enrollment._asdict()
+        wait_left = enrollment.wait_left
+        return cls(
+            **{name: known[name] for name in cls.model_fields if name not in ("wait_left", "status")},
+            status=enrollment.status.value,
+            wait_left=None if wait_left is None else write_elapsed(wait_left),
+        )
+
+
+class EnrollTold(Told):
+    """`created` false: the contact was in that cadence already, and nothing changed."""
+
+    enrollment_id: UUID
+    created: bool
+
+
+REFUSED_BY = {refusal: Code(refusal.value) for refusal in Refusal}
+
+
+@operations.add(
+    "POST",
+    "/v1/enrollments",
+    scope=Scope.OPERATE,
+    answers={201: EnrollTold, 200: EnrollTold},
+    refusals=list(REFUSED_BY.values()),
+    answer_headers={"Location": "where the enrollment is"},
+)
+async def enroll_contact(call: Call, body: EnrollAsked) -> Answer:
+    """Put a contact in a cadence.
+
+    201: enrolled. 200: the contact is in it already and stays where they are, so that asking again is harmless.
+    A refusal says its rule as `code`; it is also in the contact's timeline.
+    """
+
+    async def work(unit: UnitOfWork) -> rule.Outcome:
+        # Read, not locked: contacts are locked before cadences, and the handler does both.
+        cadence_id = (await cadences.keys_of(unit.connection, call.company_id)).get(body.cadence_key)
+        if cadence_id is None:
+            raise Problem(Code.CADENCE_NOT_FOUND)
+        request = EnrollRequest(
+            company_id=call.company_id,
+            cadence_id=cadence_id,
+            contact_id=body.contact_id,
+            trigger=API,
+            triggered_at=unit.now,
+            cause=Cause(actor=call.actor),
+            enrollment_id=uuid7(),
+            lead_id=body.lead_id,
+            conversation_id=body.conversation_id,
+            context=body.context,
+        )
+        return (await enroll_all(unit, [request], call.engine.policy))[0]
+
+    outcome = await call.run(work)
+    match outcome:
+        case Enrolled(decision):
+            return _enrolled(decision.enrollment.enrollment_id, created=True)
+        case AlreadyEnrolled(enrollment_id):
+            return _enrolled(enrollment_id, created=False)
+        case rule.Refused(refusal):
+            raise Problem(REFUSED_BY[refusal], refusal.meaning)
+    assert_never(outcome)
+
+
+def _enrolled(enrollment_id: UUID, *, created: bool) -> Answer:
+    return Answer(
+        EnrollTold(enrollment_id=enrollment_id, created=created),
+        status=201 if created else 200,
+        headers={"Location": f"/v1/enrollments/{enrollment_id}"},
+    )
+
+
+@operations.add(
+    "GET",
+    "/v1/enrollments/{enrollmentId}",
+    scope=Scope.READ,
+    answers={200: EnrollmentTold},
+    refusals=[Code.ENROLLMENT_NOT_FOUND],
+)
+async def show_enrollment(call: Call, path: EnrollmentPath) -> Answer:
+    """One enrollment as it is now."""
+    async with call.reading() as connection:
+        found = await load.one(connection, call.company_id, path.enrollment_id)
+    if found is None:
+        raise Problem(Code.ENROLLMENT_NOT_FOUND)
+    return Answer(EnrollmentTold.of(found))
+
+
+@operations.add(
+    "POST",
+    "/v1/enrollments/{enrollmentId}/cancel",
+    scope=Scope.OPERATE,
+    answers={200: EnrollmentTold},
+    refusals=[Code.ENROLLMENT_NOT_FOUND, Code.ALREADY_COMPLETED],
+)
+async def cancel_one(call: Call, path: EnrollmentPath, body: Why) -> Answer:
+    """End a live enrollment. Again is fine; one that is completed stays completed."""
+    outcome = await call.run(
+        lambda unit: cancel_enrollment(unit, call.company_id, path.enrollment_id, actor=call.actor, reason=body.reason)
+    )
+    match outcome:
+        case Cancelled(enrollment):
+            return Answer(EnrollmentTold.of(enrollment))
+        case NotFound():
+            raise Problem(Code.ENROLLMENT_NOT_FOUND)
+        case AlreadyCompleted():
+            raise Problem(Code.ALREADY_COMPLETED)
+    assert_never(outcome)

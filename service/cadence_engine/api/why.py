@@ -1,0 +1,177 @@
+"""Why, or why not: what happened to a contact or in an enrollment, what holds it, why a cadence did not take it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from cadence_engine.api.call import Call
+from cadence_engine.api.enrollments import EnrollmentPath, EnrollmentTold
+from cadence_engine.api.halts import HaltTold
+from cadence_engine.api.operation import Answer, Operations
+from cadence_engine.api.problems import Code, Problem
+from cadence_engine.api.wire import Asked, ContactPath, Told
+from cadence_engine.domain.api_key import Scope
+from cadence_engine.domain.gate import Held
+from cadence_engine.domain.masking import masked
+from cadence_engine.domain.outlook import SoFar
+from cadence_engine.domain.pause import CadenceStatus
+from cadence_engine.domain.waiting import WaitsFor
+from cadence_engine.handlers import why
+from cadence_engine.handlers.why import why_contact, why_enrollment
+from cadence_engine.storage.reports.timeline import Place
+
+operations = Operations("Why", "Why did a contact get a message, or none?")
+
+
+class History(Asked):
+    before: Annotated[
+        str | None,
+        Field(pattern=r"^[0-9]{1,18}\.[0-9]{1,9}$", description="older history: `older` of the page before"),
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=1000, description="entries of history on a page")] = 100
+
+    @property
+    def place(self) -> Place | None:
+        return None if self.before is None else Place.parse(self.before)
+
+
+class ContactTold(Told):
+    """As other services have described it so far; the phone is masked."""
+
+    contact_id: str
+    name: str | None
+    phone: str | None = Field(description="masked: enough to tell two apart")
+    locale: str | None
+    time_zone: str | None
+    tags: Sequence[str]
+    opted_out: bool
+    last_message_at: datetime | None
+    last_inbound_at: datetime | None
+    erased: bool = Field(description="deleted, and nothing newer is known")
+
+
+class PassageTold(Told):
+    """An enrollment and what it waits for."""
+
+    enrollment: EnrollmentTold
+    step_key: str | None = Field(description="the step that it waits at; null behind the last")
+    steps: int
+    waits_for: WaitsFor | None = Field(description="null: it has ended")
+    cadence_status: CadenceStatus
+
+
+class HappenedTold(Told):
+    """An event of the log. `enrollmentId` null: an enrollment that was refused; `data.reason` says by which rule."""
+
+    at: datetime
+    type: str
+    enrollment_id: UUID | None
+    data: Mapping[str, Any]
+
+
+class PastRefusalTold(Told):
+    """The newest refusal of the contact by a cadence."""
+
+    at: datetime
+    trigger: str
+    reason: str = Field(description="the rule")
+    fields: Sequence[str] = Field(description="where the trigger's data differed from the definition's `where`")
+
+
+class OutlookTold(Told):
+    """Why the contact is not in a cadence."""
+
+    cadence_key: str
+    version: int
+    trigger: str
+    active: bool
+    made_at: datetime = Field(description="nothing of a trigger before is known")
+    so_far: SoFar
+    refused: PastRefusalTold | None
+    now: str | None = Field(description="the rule that stands against it if the trigger came now; null: nothing does")
+    inactive_from: datetime | None = Field(description="when the present silence is long enough, if that is asked for")
+
+
+class GateTold(Told):
+    """`held`: why no step of anybody runs now; null: steps run."""
+
+    held: Held | None
+    watermark: datetime = Field(description="every reply acknowledged by Kafka up to here is applied")
+
+
+class WhyTold(Told):
+    """The newest 50 passages and a page of history, each oldest first."""
+
+    contact: ContactTold
+    passages: Sequence[PassageTold]
+    timeline: Sequence[HappenedTold]
+    older: str | None = Field(description="`before` of the page before this one; null: there is none")
+    outlooks: Sequence[OutlookTold] = Field(description="of each cadence that the contact is not in")
+    gate: GateTold
+    halts: Sequence[HaltTold] = Field(description="what holds every step of yours now")
+
+
+@operations.add(
+    "GET",
+    "/v1/contacts/{contactId}",
+    scope=Scope.READ,
+    answers={200: WhyTold},
+    refusals=[Code.CONTACT_NOT_FOUND],
+)
+async def why_about_contact(call: Call, path: ContactPath, query: History) -> Answer:
+    """Where a contact stands, what happened so far and why, and why a cadence did not take them.
+
+    A passage says what it waits for; `gate` and `halts` say whether anything holds all steps. A refused enrollment is
+    in the history, with its rule; of a cadence whose trigger never came, `outlooks` says what would stand against it.
+    """
+    async with call.reading() as connection:
+        found = await why_contact(
+            connection, call.company_id, path.contact_id, call.engine.policy, before=query.place, rows=query.limit
+        )
+    if found is None:
+        raise Problem(Code.CONTACT_NOT_FOUND)
+    return Answer(_told(found))
+
+
+@operations.add(
+    "GET",
+    "/v1/enrollments/{enrollmentId}/why",
+    scope=Scope.READ,
+    answers={200: WhyTold},
+    refusals=[Code.ENROLLMENT_NOT_FOUND],
+)
+async def why_about_enrollment(call: Call, path: EnrollmentPath, query: History) -> Answer:
+    """The same about one enrollment: what happened in it, and what it waits for."""
+    async with call.reading() as connection:
+        found = await why_enrollment(
+            connection, call.company_id, path.enrollment_id, call.engine.policy, before=query.place, rows=query.limit
+        )
+    if found is None:
+        raise Problem(Code.ENROLLMENT_NOT_FOUND)
+    return Answer(_told(found))
+
+
+def _told(found: why.Answer) -> WhyTold:
+    known = found.contact
+    own = {name: getattr(known, name) for name in ContactTold.model_fields if name not in ("phone", "tags")}
+    return WhyTold(
+        contact=ContactTold(**own, phone=masked(known.phone), tags=found.tags),
+        passages=[
+            PassageTold(
+                enrollment=EnrollmentTold.of(each.passage.enrollment),
+                step_key=each.passage.step_key,
+                steps=each.passage.steps,
+                waits_for=each.waits_for,
+                cadence_status=each.cadence.status,
+            )
+            for each in found.passages
+        ],
+        timeline=[HappenedTold.model_validate(each) for each in found.timeline.happened],
+        older=None if found.timeline.older is None else str(found.timeline.older),
+        outlooks=[OutlookTold.model_validate(each) for each in found.outlooks],
+        gate=GateTold(held=found.held, watermark=found.gate.watermark),
+        halts=[HaltTold.of(each) for each in found.halts],
+    )
