@@ -14,6 +14,7 @@ GROUPS = (
     "cadences",
     "cadence_status",
     "enrollments",
+    "operating",
     "enroll_many",
     "status",
     "companies",

@@ -112,7 +112,7 @@ def cancel(
     *,
     reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
 ) -> None:
-    """End a live enrollment. Again is fine; one that is completed stays completed."""
+    """End a live enrollment. Again is fine; one that is completed stays completed. Many: `enrollment cancel`."""
 
     async def main(opened: Session) -> cancelling.Outcome:
         return await opened.run(
