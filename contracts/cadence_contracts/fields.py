@@ -157,6 +157,10 @@ def _told(values: dict[str, bool | int | float | str | None]) -> dict[str, bool 
     return {name: value for name, value in values.items() if value is not None}
 
 
+CadenceKey = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=ID_PATTERN, description="The cadence's key within the company.")
+]
+Note = Annotated[str, Field(max_length=500, description="Why, in words for people; at most 500 characters.")]
 Context = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=100, pattern=ID_PATTERN)], Scalar | None],
     Field(

@@ -18,11 +18,15 @@ from cadence_contracts.fields import (
     INT64_MAX,
     INT64_MIN,
     Amount,
+    CadenceKey,
+    Context,
     ContextInteger,
     ContextText,
     ExternalId,
     Locale,
     Name,
+    Note,
+    OwnId,
     Phone,
     Scalar,
     Tags,
@@ -172,6 +176,32 @@ class CompanyUpdated(Inbound):
     locale: Locale | None = None
 
 
+class EnrollmentRequested(_OfContact):
+    """A service wants a contact in a cadence, whatever its trigger. The cadence's other rules may refuse it.
+
+    A lead or conversation that is not known yet is left out.
+    """
+
+    event_type = topics.ENROLLMENT_REQUESTED
+
+    cadence_key: CadenceKey
+    lead_id: ExternalId | None = None
+    conversation_id: ExternalId | None = None
+    context: Context | None = None
+
+
+class EnrollmentCancelRequested(_OfContact):
+    """A service wants a contact's enrollments ended: one by its id, those of one cadence, or all begun before this."""
+
+    event_type = topics.ENROLLMENT_CANCEL_REQUESTED
+    # As a reply: what it says besides must not keep it from stopping.
+    forgiving = frozenset({"reason"})
+
+    enrollment_id: OwnId | None = None
+    cadence_key: CadenceKey | None = None
+    reason: Note | None = None
+
+
 class GenericTrigger(_OfContact):
     """An event of a further trigger topic: further scalar fields are the enrollment's context.
 
@@ -222,6 +252,8 @@ AnyInbound = (
     | LeadCreated
     | PurchaseCompleted
     | CompanyUpdated
+    | EnrollmentRequested
+    | EnrollmentCancelRequested
     | GenericTrigger
 )
 
@@ -236,6 +268,8 @@ MODELS: Final[Mapping[str, type[Inbound]]] = {
         LeadCreated,
         PurchaseCompleted,
         CompanyUpdated,
+        EnrollmentRequested,
+        EnrollmentCancelRequested,
     )
 }
 _PARSED: Final[tuple[type[Inbound], ...]] = (*MODELS.values(), GenericTrigger)

@@ -173,7 +173,8 @@ class EnrollmentCancelled(EnrollmentEvent):
     event_type = topics.ENROLLMENT_CANCELLED
 
     reason: str = Field(
-        description="`replied`, `opted_out`, `contact_deleted`, `operator`, `cadence_archived`, ..: an open set."
+        description="`replied`, `opted_out`, `contact_deleted`, `requested` (by an event), `operator`, "
+        "`cadence_archived`, ..: an open set."
     )
     actor: str | None = None
     message_id: ExternalId | None = Field(default=None, description="The reply, if there was one.")

@@ -10,8 +10,10 @@ MESSAGE_RECEIVED: Final = "message.received"
 LEAD_CREATED: Final = "lead.created"
 PURCHASE_COMPLETED: Final = "purchase.completed"
 COMPANY_UPDATED: Final = "company.updated"
+ENROLLMENT_REQUESTED: Final = "enrollment.requested"
+ENROLLMENT_CANCEL_REQUESTED: Final = "enrollment.cancel.requested"
 
-GATE: Final = (MESSAGE_RECEIVED, CONTACT_PREFERENCES_CHANGED, CONTACT_DELETED)
+GATE: Final = (MESSAGE_RECEIVED, CONTACT_PREFERENCES_CHANGED, CONTACT_DELETED, ENROLLMENT_CANCEL_REQUESTED)
 """What can stop a step: the engine decides nothing until it has applied these. Set them to `LogAppendTime`."""
 
 INBOUND: Final = (
@@ -23,6 +25,8 @@ INBOUND: Final = (
     LEAD_CREATED,
     PURCHASE_COMPLETED,
     COMPANY_UPDATED,
+    ENROLLMENT_REQUESTED,
+    ENROLLMENT_CANCEL_REQUESTED,
 )
 
 OUTBOUND: Final = "whatsapp.outbound"

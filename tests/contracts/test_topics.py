@@ -5,7 +5,12 @@ from cadence_contracts import Reason, dead_letters, inbound, outbound, topics
 
 def test_the_topics_of_the_contract() -> None:
     assert set(topics.INBOUND) == set(inbound.MODELS)
-    assert set(topics.GATE) == {"message.received", "contact.preferences.changed", "contact.deleted"}
+    assert set(topics.GATE) == {
+        "message.received",
+        "contact.preferences.changed",
+        "contact.deleted",
+        "enrollment.cancel.requested",
+    }
     assert (topics.OUTBOUND, topics.EVENTS) == ("whatsapp.outbound", "cadence.events")
     assert topics.DEAD_LETTERS == "cadence.dead-letters"
 

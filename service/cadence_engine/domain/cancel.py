@@ -16,6 +16,7 @@ class CancelReason(StrEnum):
     OPTED_OUT = "opted_out"
     CONTACT_DELETED = "contact_deleted"
     OPERATOR = "operator"
+    REQUESTED = "requested"
     CADENCE_ARCHIVED = "cadence_archived"
 
 

@@ -12,6 +12,8 @@ from cadence_contracts.inbound import (
     ContactDeleted,
     ContactPreferencesChanged,
     ContactUpdated,
+    EnrollmentCancelRequested,
+    EnrollmentRequested,
     GenericTrigger,
     Inbound,
     LeadCreated,
@@ -27,6 +29,7 @@ from cadence_engine.handlers.leads import project_leads
 from cadence_engine.handlers.preferences import note_preferences
 from cadence_engine.handlers.received import DeadLetter, Page, Received
 from cadence_engine.handlers.replies import note_messages
+from cadence_engine.handlers.requested import cancel_requested, enroll_requested
 from cadence_engine.handlers.trigger_events import enroll_on
 from cadence_engine.storage import dead_letters, inbox, progress, settling_letters
 from cadence_engine.storage.database import UnitOfWork
@@ -58,6 +61,8 @@ async def apply_page(unit: UnitOfWork, page: Page, policy: Policy) -> PageCounts
     await note_preferences(unit, _of(new, ContactPreferencesChanged))
     await erase_contacts(unit, _of(new, ContactDeleted))
     await project_leads(unit, _of(new, LeadCreated), policy)
+    await enroll_requested(unit, _of(new, EnrollmentRequested), policy)
+    await cancel_requested(unit, _of(new, EnrollmentCancelRequested))
     await enroll_on(unit, _of(new, GenericTrigger, PurchaseCompleted), policy)
     return PageCounts(applied=len(new), seen=len(page.received) - len(new), dead=len(dead))
 
@@ -71,7 +76,7 @@ async def _new(unit: UnitOfWork, received: Iterable[Received[AnyInbound]]) -> Se
 
 
 def _of(records: Iterable[Received[Any]], *models: type[M]) -> list[Received[M]]:
-    # By the very class: isinstance() of pydantic's models is dear, and there are eight to ask.
+    # By the very class: isinstance() of pydantic's models is dear, and there are many to ask.
     return [cast("Received[M]", record) for record in records if type(record.event) in models]
 
 

@@ -20,6 +20,12 @@ def refused(request: EnrollRequest, refusal: Refusal, version: CadenceVersion | 
     return _entry(request.company_id, request.contact_id, request.trigger, refusal, request.cause, at, about)
 
 
+def no_such_cadence(company_id: str, contact_id: str, key: str, trigger: str, cause: Cause, at: datetime) -> Event:
+    """A request names a cadence that its company has not."""
+    about = {"cadenceId": None, "cadenceKey": key}
+    return _entry(company_id, contact_id, trigger, Refusal.CADENCE_NOT_FOUND, cause, at, about)
+
+
 def unmatched(
     company_id: str, contact_id: str, trigger: str, cause: Cause, differing: Sequence[Differing], at: datetime
 ) -> Event:

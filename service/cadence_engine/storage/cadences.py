@@ -157,6 +157,18 @@ async def keys_of(conn: Connection, company_id: str) -> dict[str, UUID]:
     return {row[0]: row[1] for row in rows}
 
 
+async def ids_of(conn: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    """The cadence's id under each (company, key) that there is; nothing is locked."""
+    rows = await conn.fetch(
+        """
+        SELECT company_id, key, cadence_id FROM unnest($1::text[], $2::text[]) AS wanted (company_id, key)
+        JOIN cadences USING (company_id, key)
+        """,
+        *zip(*keys, strict=True),
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 async def lock(conn: Connection, company_id: str, key: str) -> Cadence | None:
     """The cadence with that key, its row locked for a change of it; None: unknown."""
     return await _locked(conn, company_id, key, None, "FOR NO KEY UPDATE")

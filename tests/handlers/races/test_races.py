@@ -118,6 +118,10 @@ def cancel(scene: Scene) -> Work:
     )
 
 
+def cancel_by_event(scene: Scene) -> Work:
+    return scene.page("enrollment.cancel.requested", scene.after)
+
+
 def pause(scene: Scene) -> Work:
     async def flag_and_settle(pool: Pool) -> None:
         key = scene.version.definition.key
@@ -139,6 +143,8 @@ def halt(scene: Scene) -> Work:
 
 Contender = Callable[[Scene], Work]
 STOPS: Final[Sequence[Contender]] = (reply, opt_out, erase, cancel, pause)
+ENDS: Final[Sequence[Contender]] = (*STOPS, cancel_by_event)
+"""Those, and what ends only the passages that are there."""
 HOLDS: Final[Sequence[Contender]] = (halt,)
 """Nothing is sent after these, and the passage stays as it is."""
 
@@ -159,7 +165,7 @@ class Race(NamedTuple):
 
 
 RACES: Final = (
-    *(Race(stop, claim, enrolled=True) for stop in (*STOPS, *HOLDS)),
+    *(Race(stop, claim, enrolled=True) for stop in (*ENDS, *HOLDS)),
     *(Race(stop, claim, enrolled=True, waits=LAST_ONE_DUE_NOW) for stop in (reply, cancel)),
     *(Race(stop, start, enrolled=stop is cancel) for start in (enroll_by_hand, purchase) for stop in STOPS),
     Race(enroll_by_hand, enroll_by_hand, enrolled=False),
@@ -235,10 +241,10 @@ def broken_promises(contenders: Sequence[Contender], stepper: Stepper, scene: Sc
     if sum(passage.live for passage in found.passages) > 1:
         yield "two live passages of a contact in a cadence"
     for side, stop in enumerate(contenders):
-        if stop not in (*STOPS, *HOLDS):
+        if stop not in (*ENDS, *HOLDS):
             continue
         stopped = [p for p in found.passages if stop is not cancel or p.enrollment_id == scene.enrollment_id]
-        if stop in STOPS and any(p.status == "active" if stop is pause else p.live for p in stopped):
+        if stop in ENDS and any(p.status == "active" if stop is pause else p.live for p in stopped):
             yield f"a passage goes on after {stop.__name__}"
         # A side's last commit is the one that confirms.
         overtaken = stepper.committed[-1] != side and contenders[1 - side] is claim
