@@ -263,3 +263,16 @@ async def test_a_halt_is_seen_wherever_one_looks(api: Api) -> None:
     ended = (await api("POST", "/v1/unhalt", key, json={"reason": "mended"})).fine()
     assert (ended["endReason"], ended["startedAt"]) == ("mended", begun["startedAt"])
     assert (await api("GET", "/v1/halts", key)).fine() == {"inForce": [], "history": [ended]}
+
+
+async def test_archiving_takes_a_cadence_out_of_use_and_back(api: Api) -> None:
+    key = await api.key()
+    await api.published(key)
+    (await api("POST", "/v1/cadences/welcome/unarchive", key)).problem(409, "not_archived")
+    assert (await api("POST", "/v1/cadences/welcome/archive", key)).fine()["status"] == "archived"
+    (await api("POST", "/v1/cadences/welcome/pause", key)).problem(409, "cadence_archived")
+    assert (await api("GET", "/v1/cadences", key)).fine() == {"cadences": []}
+    assert len((await api("GET", "/v1/cadences?archived=true", key)).fine()["cadences"]) == 1
+    (await api("POST", "/v1/cadences/welcome/unarchive", key)).problem(409, "still_moving")
+    await api.pool.execute("UPDATE cadences SET settled = true")  # as a worker does
+    assert (await api("POST", "/v1/cadences/welcome/unarchive", key)).fine()["status"] == "paused"

@@ -42,6 +42,8 @@ class Acme:
             "publish_cadence": Visit(cadence, {**DEFINITION, "key": self.key}, answers=201),  # one of its own
             "pause": Visit(cadence),
             "resume": Visit(cadence),
+            "archive": Visit(cadence),
+            "unarchive": Visit(cadence),
             "enroll_contact": Visit(body={"cadenceKey": self.key, "contactId": self.contact}),
             "show_enrollment": Visit(enrollment),
             "cancel_one": Visit(enrollment),

@@ -3,7 +3,7 @@
 import orjson
 from aiohttp import web
 
-from cadence_engine.api import cadences, company, enrollments, halts, health, why
+from cadence_engine.api import cadence_status, cadences, company, enrollments, halts, health, why
 from cadence_engine.api.answering import answering, telling
 from cadence_engine.api.call import Engine
 from cadence_engine.api.credentials import Credentials
@@ -14,6 +14,7 @@ from cadence_engine.api.rates import Rates
 
 ALL: tuple[Operations, ...] = (
     cadences.operations,
+    cadence_status.operations,
     enrollments.operations,
     why.operations,
     halts.operations,

@@ -35,6 +35,8 @@ class Code(StrEnum):
     ENROLLMENT_NOT_FOUND = "enrollment_not_found"
     COMPANY_NOT_FOUND = "company_not_found"
     CADENCE_NOT_ACTIVE = "cadence_not_active"
+    CADENCE_ARCHIVED = "cadence_archived"
+    NOT_ARCHIVED = "not_archived"
     NO_FIRST_STEP = "no_first_step"
     CONTACT_ERASED = "contact_erased"
     OPTED_OUT = "opted_out"
@@ -96,7 +98,9 @@ KINDS: Mapping[Code, Kind] = {
     Code.COMPANY_NOT_FOUND: Kind(
         404, "Nothing is known of your company yet", "it is made by its first record, definition or setting"
     ),
-    Code.CADENCE_NOT_ACTIVE: Kind(409, "The cadence is paused", "resume it first"),
+    Code.CADENCE_NOT_ACTIVE: Kind(409, "The cadence is paused or archived", "resume or unarchive it first"),
+    Code.CADENCE_ARCHIVED: Kind(409, "The cadence is archived", "unarchive it first"),
+    Code.NOT_ARCHIVED: Kind(409, "The cadence is not archived", "nothing: it is in use"),
     Code.NO_FIRST_STEP: Kind(409, "The cadence has no step", "publish a version that has one"),
     Code.CONTACT_ERASED: Kind(409, "The contact was deleted", "nothing: it is known again when a record tells of it"),
     Code.OPTED_OUT: Kind(
@@ -110,7 +114,9 @@ KINDS: Mapping[Code, Kind] = {
         409, "The trigger came with other data than the cadence asks for", "see `where` in the cadence's definition"
     ),
     Code.STILL_MOVING: Kind(
-        409, "The pause has not reached every enrollment yet", "try again when `settled` is true, in some seconds"
+        409,
+        "The status before has not reached every enrollment yet",
+        "try again when `settled` is true, in some seconds",
     ),
     Code.ALREADY_COMPLETED: Kind(409, "The enrollment has run to its end", "nothing is left to be done about it"),
     Code.NOT_HALTED: Kind(
