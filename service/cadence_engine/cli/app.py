@@ -17,6 +17,7 @@ GROUPS = (
     "operating",
     "enroll_many",
     "status",
+    "simulate",
     "companies",
     "halts",
     "api_keys",

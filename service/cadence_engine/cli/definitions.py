@@ -162,13 +162,14 @@ def _write_files(folder: Path, texts: dict[str, str]) -> None:
 def read(what: Sequence[str], company: str | None, otherwise: str) -> list[CompanyDefinition]:
     """The definitions of these files; ends the command with all that is wrong with them, and with `otherwise`."""
     try:
-        return load([(name, _text(name)) for name in what], company)
+        return load([(name, text_of(name)) for name in what], company)
     except BadDefinitions as bad:
         count = len(bad.problems)
         output.refuse(f"{bad}\n{count} problem{'s' if count > 1 else ''}: {otherwise}.")
 
 
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """Of a file, of stdin, or a ready one; ends the command where it cannot be read."""
     if name in ready.NAMES:
         return ready.text_of(name)
     try:

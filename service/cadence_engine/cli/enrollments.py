@@ -53,6 +53,16 @@ def _context(pairs: list[str] | None) -> list[str]:
     return pairs or []
 
 
+Context = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=TEXT", help="For template variables.", callback=_context)
+]
+
+
+def values_of(context: list[str] | None) -> dict[str, str]:
+    """By name, of a `Context`."""
+    return dict(pair.split("=", 1) for pair in context or [])
+
+
 def enroll(
     key: Key,
     contact: Contact,
@@ -61,12 +71,10 @@ def enroll(
     *,
     lead: ExternalId = None,
     conversation: ExternalId = None,
-    context: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=TEXT", help="For template variables.", callback=_context)
-    ] = None,
+    context: Context = None,
 ) -> None:
     """Put a contact in a cadence. One who is in it already stays where they are."""
-    values = dict(pair.split("=", 1) for pair in context or [])
+    values = values_of(context)
 
     async def main(opened: Session) -> rule.Outcome:
         async def work(unit: UnitOfWork) -> rule.Outcome:

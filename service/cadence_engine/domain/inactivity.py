@@ -1,7 +1,7 @@
 """When the detector runs for a company, and who counts as silent."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from cadence_engine.domain import schedule
 from cadence_engine.domain.cadence import CadenceVersion, Wait
@@ -21,6 +21,16 @@ def today(company: Company, now: datetime, default_zone: str) -> DetectorDay:
     zone = schedule.zone_of(company.time_zone.value, default_zone)
     local_date = schedule.local_date(now, zone)
     return DetectorDay(local_date, schedule.at_hour(local_date, company.detector_hour, zone))
+
+
+def next_run(company: Company, now: datetime, default_zone: str) -> DetectorDay:
+    """The company's first run at `now` or later."""
+    day = today(company, now, default_zone)
+    if day.run_at >= now:
+        return day
+    zone = schedule.zone_of(company.time_zone.value, default_zone)
+    tomorrow = day.local_date + timedelta(days=1)
+    return DetectorDay(tomorrow, schedule.at_hour(tomorrow, company.detector_hour, zone))
 
 
 def silent_since(cadence: CadenceVersion, company: Company, day: DetectorDay, default_zone: str) -> datetime:

@@ -65,3 +65,13 @@ def zone_of(*names: str | None) -> str:
 def wait_left(due: datetime, held_at: datetime) -> timedelta:
     """What remains of a wait that is held; nothing where it was over already."""
     return max(due - held_at, timedelta())
+
+
+def local(at: datetime, zone: str) -> datetime:
+    """The same instant as the clocks of `zone` show it."""
+    return Instant(at).to_tz(zone).to_stdlib()
+
+
+def from_local(wall_clock: datetime, zone: str) -> datetime:
+    """In UTC the instant at which the clocks of `zone` show this (naive) time, by the rules of `after`."""
+    return _instant(PlainDateTime(wall_clock), zone)
