@@ -163,6 +163,7 @@ class EnrollmentParked(EnrollmentEvent):
 
     event_type = topics.ENROLLMENT_PARKED
 
+    step_index: Position | None = Field(default=None, description="The step that cannot be decided.")
     reason: str = Field(description="`missing_variable`, `unreachable`, `internal_error`, ..: an open set.")
     detail: str = Field(description="What to mend.")
 
@@ -172,6 +173,7 @@ class EnrollmentCancelled(EnrollmentEvent):
 
     event_type = topics.ENROLLMENT_CANCELLED
 
+    step_index: Position | None = Field(default=None, description="The step that would have been next.")
     reason: str = Field(
         description="`replied`, `opted_out`, `contact_deleted`, `requested` (by an event), `operator`, "
         "`cadence_archived`, ..: an open set."

@@ -20,8 +20,8 @@ FIELDS = {
     "cadence.step.skipped": LOGGED | {"stepKey", "stepIndex", "reason", "note", "nextRunAt"},
     "cadence.enrollment.paused": LOGGED | {"reason", "actor", "nextRunAt", "resumeAt"},
     "cadence.enrollment.resumed": LOGGED | {"reason", "actor", "nextRunAt"},
-    "cadence.enrollment.parked": LOGGED | {"reason", "detail"},
-    "cadence.enrollment.cancelled": LOGGED | {"reason", "actor", "messageId", "note"},
+    "cadence.enrollment.parked": LOGGED | {"stepIndex", "reason", "detail"},
+    "cadence.enrollment.cancelled": LOGGED | {"stepIndex", "reason", "actor", "messageId", "note"},
     "cadence.enrollment.completed": LOGGED | {"tags"},
 }
 

@@ -18,6 +18,7 @@ GROUPS = (
     "enroll_many",
     "status",
     "simulate",
+    "funnel",
     "companies",
     "halts",
     "api_keys",

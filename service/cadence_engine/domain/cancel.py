@@ -51,6 +51,14 @@ def cancel(
         revision=enrollment.revision + 1,
     )
     event = about(
-        cancelled, CANCELLED, now, cause, reason=reason.value, actor=cause.actor, messageId=message_id, note=note
+        cancelled,
+        CANCELLED,
+        now,
+        cause,
+        stepIndex=enrollment.step_index,
+        reason=reason.value,
+        actor=cause.actor,
+        messageId=message_id,
+        note=note,
     )
     return Decision(cancelled, (event,), enrollment)

@@ -17,7 +17,7 @@ def park(enrollment: Enrollment, reason: ParkReason, detail: str, facts: Facts, 
         parked_knowing=facts.revisions,
         revision=enrollment.revision + 1,
     )
-    told = about(parked, PARKED, now, SCHEDULE, reason=reason.value, detail=detail)
+    told = about(parked, PARKED, now, SCHEDULE, stepIndex=enrollment.step_index, reason=reason.value, detail=detail)
     return Decision(parked, (told,), enrollment)
 
 

@@ -43,7 +43,7 @@ class Explained:
 class Answer:
     """Of a contact, or of one enrollment: then `passages` is that one, and no cadence is looked at for `outlooks`.
 
-    `passages`: the newest few, oldest first. `outlooks`: of each cadence that the contact is not in.
+    `passages`: the newest few, oldest first. `outlooks`: of each cadence that the contact is not in, but archived ones.
     """
 
     contact: KnownContact
@@ -70,7 +70,8 @@ async def why_contact(
     )
     standings = await standing.of_company(connection, company_id)
     reading = await gate.read(connection)
-    outlooks = await _outlooks(connection, contact, list(standings.values()), reading.now, policy)
+    entered = [each for each in standings.values() if each.status is not CadenceStatus.ARCHIVED]
+    outlooks = await _outlooks(connection, contact, entered, reading.now, policy)
     return await _answer(connection, contact, found, happened, standings, reading, policy, outlooks)
 
 

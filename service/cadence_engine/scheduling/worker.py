@@ -43,6 +43,7 @@ async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Even
             loop("forget_inbox", upkeep.forget_inbox, settings.upkeep_every),
             loop("forget_answers", upkeep.forget_answers, settings.upkeep_every),
             loop("forget_letters", upkeep.forget_letters, settings.upkeep_every),
+            loop("count_log", upkeep.count_log, settings.upkeep_every),
             loop("make_partitions", upkeep.make_partitions, settings.upkeep_every),
             tick(
                 WAKER,

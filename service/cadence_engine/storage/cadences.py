@@ -169,6 +169,16 @@ async def ids_of(conn: Connection, keys: Collection[tuple[str, str]]) -> dict[tu
     return {(row[0], row[1]): row[2] for row in rows}
 
 
+async def numbers_of(conn: Connection, company_id: str, cadence_id: UUID) -> list[int]:
+    """The cadence's versions, the newest first."""
+    rows = await conn.fetch(
+        "SELECT version FROM cadence_versions WHERE company_id = $1 AND cadence_id = $2 ORDER BY version DESC",
+        company_id,
+        cadence_id,
+    )
+    return [row[0] for row in rows]
+
+
 async def lock(conn: Connection, company_id: str, key: str) -> Cadence | None:
     """The cadence with that key, its row locked for a change of it; None: unknown."""
     return await _locked(conn, company_id, key, None, "FOR NO KEY UPDATE")

@@ -60,7 +60,7 @@ class Passage:
     def cancel(self, reason: str, cause: dict[str, Any], now: datetime, **more: str | None) -> None:
         self.status, self.ended_at, self.due, self.left, self.obstacle = "cancelled", now, None, None, None
         texts = {"actor": cause.get("actor"), "messageId": None, "note": None, **more}
-        self._change(now, cause, "cancelled", reason=reason, **texts)
+        self._change(now, cause, "cancelled", stepIndex=self.position, reason=reason, **texts)
 
     def pause(self, held_at: datetime, now: datetime, cause: dict[str, Any]) -> None:
         assert self.due is not None
@@ -80,7 +80,7 @@ class Passage:
             self.status = "active"
             self._change(now, cause, "resumed", reason="unparked", actor=cause["actor"], nextRunAt=wire(self.due))
         elif self.obstacle != before:
-            self._change(now, SCHEDULE, "parked", reason=self.obstacle)
+            self._change(now, SCHEDULE, "parked", stepIndex=self.position, reason=self.obstacle)
 
     def hindered(self, person: Person) -> str | None:
         """Why the step at hand cannot be sent with what is known."""
@@ -95,7 +95,7 @@ class Passage:
         self.obstacle = self.hindered(person)
         if self.obstacle:
             self.status = "parked"
-            self._change(now, SCHEDULE, "parked", reason=self.obstacle)
+            self._change(now, SCHEDULE, "parked", stepIndex=self.position, reason=self.obstacle)
             return
         step, was_due = self._step, self.due
         self.position += 1

@@ -238,8 +238,10 @@ CREATE TABLE enroll_many_answers (
 CREATE TABLE event_batches (
     batch_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     logged_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-    published_at  timestamptz                            -- null: not yet known to be on Kafka
+    published_at  timestamptz,                           -- null: not yet known to be on Kafka
+    counted       boolean NOT NULL DEFAULT false         -- whether `cadence_counts` holds its events
 );
+CREATE INDEX event_batches_uncounted ON event_batches (batch_id) INCLUDE (logged_at) WHERE NOT counted;
 CREATE INDEX event_batches_unpublished ON event_batches (batch_id) INCLUDE (logged_at) WHERE published_at IS NULL;
 
 CREATE TABLE cadence_events (
@@ -260,6 +262,18 @@ CREATE INDEX cadence_events_of_enrollment ON cadence_events (company_id, enrollm
 CREATE INDEX cadence_events_of_contact ON cadence_events (company_id, contact_id)
     WHERE type IN ('cadence.enrollment.refused', 'cadence.contact.erased');
 CREATE TABLE cadence_events_default PARTITION OF cadence_events DEFAULT;
+
+CREATE TABLE cadence_counts (                            -- of the log's counted batches: what a funnel is made of
+    company_id  text NOT NULL,
+    cadence_id  uuid NOT NULL,
+    version     integer NOT NULL,
+    type        text NOT NULL,
+    step_index  integer NOT NULL,                        -- -1: of the passage as a whole
+    reason      text NOT NULL,                           -- of a cancellation; else empty
+    amount      bigint NOT NULL CHECK (amount > 0),
+    PRIMARY KEY (company_id, cadence_id, version, type, step_index, reason),
+    FOREIGN KEY (company_id, cadence_id, version) REFERENCES cadence_versions
+);
 
 CREATE TABLE dead_letters (
     topic             text NOT NULL,

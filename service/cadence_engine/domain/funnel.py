@@ -1,0 +1,103 @@
+"""How far contacts come in one version of a cadence, and where they answer."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cadence_engine.domain.cadence import CadenceVersion
+from cadence_engine.domain.cancel import CancelReason
+from cadence_engine.domain.events import CANCELLED, COMPLETED, PARKED, SEND_REQUESTED, STARTED, STEP_SKIPPED
+
+COUNTED = (STARTED, SEND_REQUESTED, STEP_SKIPPED, PARKED, CANCELLED, COMPLETED)
+"""The events that a funnel is made of."""
+WHOLE = -1
+"""The step index of what is told of a passage as a whole."""
+
+
+class Count(NamedTuple):
+    """How often it happened. `reason`: of a cancellation, else "".
+
+    `step_index`: of a send or a skip that step's, of a parking or a cancellation that of the step that was next.
+    """
+
+    version: int
+    type: str
+    step_index: int
+    reason: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepFunnel:
+    """`reached`: how many had it as their next step. `parked`: how often it parked, once for each reason anew.
+
+    `replied`: how many passages a reply ended behind it, before the step after it. None is ended behind the last one.
+    """
+
+    key: str
+    reached: int
+    sent: int
+    skipped: int
+    parked: int
+    replied: int
+
+    @property
+    def reply_rate(self) -> float | None:
+        """Replies to sends; None before the first send."""
+        return _rate(self.replied, self.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """Of one version. `replied_before`: how many passages a reply ended before the first step."""
+
+    version: int
+    started: int
+    completed: int
+    cancelled: Mapping[str, int]
+    replied_before: int
+    steps: Sequence[StepFunnel]
+
+    @property
+    def live(self) -> int:
+        return self.started - self.completed - sum(self.cancelled.values())
+
+    @property
+    def replied(self) -> int:
+        return self.cancelled.get(CancelReason.REPLIED, 0)
+
+    @property
+    def reply_rate(self) -> float | None:
+        """Passages that a reply ended, of those that started; None: none did."""
+        return _rate(self.replied, self.started)
+
+    @property
+    def completion_rate(self) -> float | None:
+        """Completed passages, of those that started; None: none did."""
+        return _rate(self.completed, self.started)
+
+
+def funnel(version: CadenceVersion, counts: Iterable[Count]) -> Funnel:
+    """From all counts of the cadence; those of its other versions are left out."""
+    amounts: Counter[tuple[str, int]] = Counter()
+    cancelled: Counter[str] = Counter()
+    replied: Counter[int] = Counter()
+    for count in counts:
+        if count.version == version.version:
+            amounts[count.type, count.step_index] += count.amount
+            if count.type == CANCELLED:
+                cancelled[count.reason] += count.amount
+            if count.reason == CancelReason.REPLIED:
+                replied[count.step_index] += count.amount
+    reached = started = amounts[STARTED, WHOLE]
+    steps = []
+    for index, step in enumerate(version.definition.steps):
+        sent, skipped = amounts[SEND_REQUESTED, index], amounts[STEP_SKIPPED, index]
+        steps.append(StepFunnel(step.key, reached, sent, skipped, amounts[PARKED, index], replied[index + 1]))
+        reached = sent + skipped
+    return Funnel(version.version, started, amounts[COMPLETED, WHOLE], dict(cancelled), replied[0], steps)
+
+
+def _rate(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

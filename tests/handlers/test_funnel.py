@@ -1,0 +1,120 @@
+"""The funnel of a cadence, exact at any moment, whatever was counted by then and by whom."""
+
+import asyncio
+from datetime import timedelta
+
+from cadence_engine.domain.cadence import Wait
+from cadence_engine.domain.funnel import Funnel, StepFunnel
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.count_log import count_log
+from cadence_engine.handlers.funnel import funnels
+from cadence_engine.storage.database import run
+from tests.handlers.conftest import ACME, NAME, Stage, definition
+
+PHONE = "+5511999990000"
+CONTACTS = [f"c{n}" for n in range(10)]
+
+
+async def told(stage: Stage, key: str = "onboarding") -> list[Funnel]:
+    async with stage.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        found = await funnels(connection, ACME, key)
+    assert found is not None
+    return found
+
+
+async def a_story(stage: Stage) -> None:
+    """Ten start; one is unknown by name; two reply before the first step, three after it; the rest go to the end."""
+    await stage.publish(definition(variables=NAME, waits=[Wait(), Wait()]))
+    at = await stage.now()
+    created = [
+        stage.event("contact.created", at=at, contactId=each, phone=PHONE, name=None if each == "c0" else "Ana")
+        for each in CONTACTS
+    ]
+    await stage.receive(*created)
+    for early in ("c1", "c2"):
+        await stage.hears("message.received", contactId=early)
+    await stage.run_due()
+    for late in ("c3", "c4", "c5"):
+        await stage.hears("message.received", contactId=late)
+    await stage.run_due()
+
+
+WHOLE = Funnel(
+    version=1,
+    started=10,
+    completed=4,
+    cancelled={"replied": 5},
+    replied_before=2,
+    steps=[
+        StepFunnel("step-1", reached=10, sent=7, skipped=0, parked=1, replied=3),
+        StepFunnel("step-2", reached=7, sent=4, skipped=0, parked=0, replied=0),
+    ],
+)
+
+
+async def test_it_is_the_same_before_and_after_everything_is_counted(stage: Stage) -> None:
+    await a_story(stage)
+    assert await told(stage) == [WHOLE]
+
+    await stage.pool.execute("UPDATE event_batches SET published_at = now() WHERE batch_id % 2 = 0")
+    counted = await run(stage.pool, lambda unit: count_log(unit, Policy(relay_easy_lag=timedelta(hours=1)), 100))
+    assert counted[0] > 0
+    assert await told(stage) == [WHOLE]
+
+    await stage.pool.execute("UPDATE event_batches SET published_at = coalesce(published_at, now())")
+    while (await run(stage.pool, lambda unit: count_log(unit, stage.policy, 1)))[0]:
+        assert await told(stage) == [WHOLE]
+    assert not await stage.pool.fetchval("SELECT count(*) FROM event_batches WHERE NOT counted")
+    assert await told(stage) == [WHOLE]
+
+
+async def test_workers_beside_each_other_count_each_batch_once(stage: Stage) -> None:
+    await a_story(stage)
+    await stage.pool.execute("UPDATE event_batches SET published_at = now()")
+    batches = await stage.pool.fetchval("SELECT count(*) FROM event_batches")
+
+    async def worker() -> int:
+        counted = 0
+        while some := (await run(stage.pool, lambda unit: count_log(unit, stage.policy, 2)))[0]:
+            counted += some
+        return counted
+
+    assert sum(await asyncio.gather(*(worker() for _ in range(4)))) == batches
+    assert await told(stage) == [WHOLE]
+
+
+async def test_what_is_not_published_is_not_counted_yet_as_a_deletion_may_change_it(stage: Stage) -> None:
+    await stage.publish(definition(waits=[Wait(), Wait(days=1)]))
+    await stage.hears("contact.created", contactId="ana", phone=PHONE)
+    await stage.run_due()
+    assert (await run(stage.pool, lambda unit: count_log(unit, stage.policy, 100)))[0] == 0
+    (before,) = await told(stage)
+    assert (before.steps[0].sent, before.steps[0].skipped) == (1, 0)
+
+    await stage.hears("contact.deleted", contactId="ana")
+
+    (after,) = await told(stage)
+    assert (after.steps[0].sent, after.steps[0].skipped) == (0, 1)
+    assert after.cancelled == {"contact_deleted": 1}
+
+
+async def test_nothing_is_counted_beside_a_backlog(stage: Stage) -> None:
+    await a_story(stage)
+    await stage.pool.execute("UPDATE event_batches SET published_at = now() WHERE batch_id > 1")
+    await stage.pool.execute("UPDATE event_batches SET logged_at = now() - interval '1 minute' WHERE batch_id = 1")
+    assert (await run(stage.pool, lambda unit: count_log(unit, stage.policy, 100)))[0] == 0
+
+
+async def test_each_version_and_company_has_its_own(stage: Stage) -> None:
+    await stage.publish(definition(waits=[Wait(days=1)]))
+    await stage.hears("contact.created", contactId="ana", phone=PHONE)
+    await stage.publish(definition(waits=[Wait(days=1), Wait(days=1)]))
+    for contact in ("bob", "cleo"):
+        await stage.hears("contact.created", contactId=contact, phone=PHONE)
+    await stage.publish(definition(waits=[Wait(days=1)]), company="other")
+    await stage.hears("contact.created", companyId="other", contactId="ana", phone=PHONE)
+
+    assert [(each.version, each.started, len(each.steps)) for each in await told(stage)] == [(2, 2, 2), (1, 1, 1)]
+    async with stage.pool.acquire() as connection:
+        assert await funnels(connection, ACME, "nothing") is None
+        assert await funnels(connection, ACME, "onboarding", 7) == []
