@@ -115,7 +115,7 @@ def _dead_letter() -> Document:
 
 
 def _key(name: str) -> str:
-    if name == topics.COMPANY_UPDATED:
+    if name in (topics.COMPANY_UPDATED, topics.COMPANY_DELETED):
         return "companyId"
     return "contactId, or leadId without one" if name == topics.LEAD_CREATED else "contactId"
 

@@ -176,6 +176,12 @@ class CompanyUpdated(Inbound):
     locale: Locale | None = None
 
 
+class CompanyDeleted(Inbound):
+    """A company is to be erased: nothing of it is sent any more, every contact is erased as by `contact.deleted`."""
+
+    event_type = topics.COMPANY_DELETED
+
+
 class EnrollmentRequested(_OfContact):
     """A service wants a contact in a cadence, whatever its trigger. The cadence's other rules may refuse it.
 
@@ -252,6 +258,7 @@ AnyInbound = (
     | LeadCreated
     | PurchaseCompleted
     | CompanyUpdated
+    | CompanyDeleted
     | EnrollmentRequested
     | EnrollmentCancelRequested
     | GenericTrigger
@@ -268,6 +275,7 @@ MODELS: Final[Mapping[str, type[Inbound]]] = {
         LeadCreated,
         PurchaseCompleted,
         CompanyUpdated,
+        CompanyDeleted,
         EnrollmentRequested,
         EnrollmentCancelRequested,
     )

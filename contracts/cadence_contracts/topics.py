@@ -10,10 +10,17 @@ MESSAGE_RECEIVED: Final = "message.received"
 LEAD_CREATED: Final = "lead.created"
 PURCHASE_COMPLETED: Final = "purchase.completed"
 COMPANY_UPDATED: Final = "company.updated"
+COMPANY_DELETED: Final = "company.deleted"
 ENROLLMENT_REQUESTED: Final = "enrollment.requested"
 ENROLLMENT_CANCEL_REQUESTED: Final = "enrollment.cancel.requested"
 
-GATE: Final = (MESSAGE_RECEIVED, CONTACT_PREFERENCES_CHANGED, CONTACT_DELETED, ENROLLMENT_CANCEL_REQUESTED)
+GATE: Final = (
+    MESSAGE_RECEIVED,
+    CONTACT_PREFERENCES_CHANGED,
+    CONTACT_DELETED,
+    COMPANY_DELETED,
+    ENROLLMENT_CANCEL_REQUESTED,
+)
 """What can stop a step: the engine decides nothing until it has applied these. Set them to `LogAppendTime`."""
 
 INBOUND: Final = (
@@ -25,6 +32,7 @@ INBOUND: Final = (
     LEAD_CREATED,
     PURCHASE_COMPLETED,
     COMPANY_UPDATED,
+    COMPANY_DELETED,
     ENROLLMENT_REQUESTED,
     ENROLLMENT_CANCEL_REQUESTED,
 )

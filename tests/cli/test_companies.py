@@ -3,7 +3,8 @@
 import pytest
 
 from cadence_engine.storage.connection import Pool
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Known
+from tests.cli.test_holding import enroll_all, publish
 
 
 async def test_what_is_given_is_set_and_the_rest_stays(cli: Cli, pool: Pool) -> None:
@@ -50,3 +51,18 @@ async def test_nothing_to_set_and_nothing_known(cli: Cli) -> None:
     assert (await cli("company", "set")).err == "nothing to set: give at least one option, see --help\n"
     said = await cli("company", "show")
     assert (said.code, "no company acme is known" in said.err) == (1, True)
+
+
+async def test_a_company_is_erased_only_when_that_is_meant(cli: Cli, known: Known, pool: Pool) -> None:
+    await known("ana")
+    await enroll_all(pool, await publish(pool), "ana")
+    command = ("company", "erase", "--company", "acme", "--reason", "contract ended")
+    assert (await cli(*command, stdin="n\n")).code == 1
+    assert "erasure" not in (await cli.fine("company", "show", "--json")).json
+    assert "acme is halted, and is being erased" in (await cli.fine(*command, "--yes")).out
+    shown = (await cli.fine("company", "show", "--json")).json["erasure"]
+    assert (shown["actor"], shown["reason"], shown["finished_at"]) == ("olga", "contract ended", None)
+    assert "by olga; under way" in (await cli.fine("company", "show")).out
+    assert "No step runs, acme is halted by olga" in (await cli.fine("list")).out
+    said = await cli("company", "erase", "--company", "acne", "--reason", "?", "--yes")
+    assert (said.code, said.err) == (1, "no company acne is known: is the name right?\n")

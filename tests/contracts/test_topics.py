@@ -9,6 +9,7 @@ def test_the_topics_of_the_contract() -> None:
         "message.received",
         "contact.preferences.changed",
         "contact.deleted",
+        "company.deleted",
         "enrollment.cancel.requested",
     }
     assert (topics.OUTBOUND, topics.EVENTS) == ("whatsapp.outbound", "cadence.events")

@@ -1,10 +1,11 @@
-"""A service that speaks only Kafka enrolls and cancels; an operator halts the company meanwhile."""
+"""A service that speaks only Kafka enrolls and cancels; the company is halted meanwhile, and at last it is deleted."""
 
+import asyncio
 import json
 
-from cadence_contracts.inbound import ContactUpdated, EnrollmentCancelRequested, EnrollmentRequested
+from cadence_contracts.inbound import CompanyDeleted, ContactUpdated, EnrollmentCancelRequested, EnrollmentRequested
 from cadence_contracts.outbound import EnrollmentCancelled, EnrollmentStarted
-from tests.journeys.conftest import ACME, PHONE, World, twice
+from tests.journeys.conftest import ACME, PHONE, WITHIN, World, twice
 
 OFFER = """
 key: offer
@@ -50,4 +51,12 @@ async def test_requests_by_events_and_a_halt(world: World) -> None:
     await world.run("unhalt", "--company", ACME)
     await world.until(lambda: len(world.sends("clara")) == 1)
     assert world.sends("bia") == []
+
+    await world.publish(CompanyDeleted(company_id=ACME))
+    async with asyncio.timeout(WITHIN):
+        while "erasure" not in json.loads(await world.run("company", "show", "--company", ACME, "--json")):
+            pass
+    await world.publish(wanted("ana"))
+    await world.until(lambda: world.kinds("ana").count("cadence.enrollment.started") == 2)
+    assert len(world.sends("ana")) == 1
     assert not twice(world.told)

@@ -2,17 +2,21 @@
 
 from dataclasses import asdict
 from types import EllipsisType
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import typer
 
 from cadence_contracts.fields import is_locale, is_zone
+from cadence_engine.cli import halts as halting
 from cadence_engine.cli import output, session
-from cadence_engine.cli.session import Company, Json, Session
+from cadence_engine.cli.output import Refused
+from cadence_engine.cli.session import Actor, Company, Json, Session, external_id
 from cadence_engine.domain.company import Company as CompanyState
 from cadence_engine.domain.company import CompanyChange
+from cadence_engine.handlers.erase_company import Begun, UnknownCompany, erase_company
 from cadence_engine.handlers.set_company import set_company
-from cadence_engine.storage import companies
+from cadence_engine.storage import companies, company_erasures
+from cadence_engine.storage.company_erasures import Erasure
 
 NONE = "none"
 
@@ -88,14 +92,44 @@ def set_(
 def show(company: Company, *, as_json: Json = False) -> None:
     """How it is set."""
 
-    async def main(opened: Session) -> CompanyState | None:
+    async def main(opened: Session) -> tuple[CompanyState | None, Erasure | None]:
         async with opened.pool.acquire() as connection:
-            return (await companies.load(connection, [company])).get(company)
+            known = await companies.load(connection, [company])
+            return known.get(company), await company_erasures.of(connection, company)
 
-    found = session.run(main)
+    found, erasure = session.run(main)
     if found is None:
         output.refuse(f"no company {company} is known: it is made by its first record, definition or `company set`")
-    _print(found, as_json=as_json)
+    _print(found, erasure, as_json=as_json)
+
+
+@group.command()
+def erase(
+    company: Annotated[str, typer.Option("--company", help="Which one; spelt out each time.", callback=external_id)],
+    actor: Actor,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the log.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
+) -> None:
+    """Halt it for good, end every enrollment, and forget every contact: in the log too. Nothing brings them back.
+
+    Workers do that from a minute later on, a thousand contacts at a time; `company show` says how far they are.
+    """
+    if not yes:
+        typer.confirm(f"Erase all contacts of {company}, and end all their enrollments?", abort=True)
+
+    async def main(opened: Session) -> Erasure:
+        outcome = await opened.run(lambda unit: erase_company(unit, company, actor=actor, reason=reason))
+        match outcome:
+            case UnknownCompany():
+                raise Refused(f"no company {company} is known: is the name right?")
+            case Begun(erasure):
+                await halting.wait_for_claims(opened)
+                return erasure
+        assert_never(outcome)
+
+    session.run(main)
+    output.say(f"{company} is halted, and is being erased: `cadence-engine company show --company {company}`")
 
 
 def _told(text: str | None) -> str | None | EllipsisType:
@@ -110,7 +144,7 @@ def _told_limit(text: str | None) -> int | None | EllipsisType:
     return None if text == NONE else int(text)
 
 
-def _print(company: CompanyState, *, as_json: bool) -> None:
+def _print(company: CompanyState, erasure: Erasure | None = None, *, as_json: bool) -> None:
     known = {
         **asdict(company),
         "name": company.name.value,
@@ -119,8 +153,12 @@ def _print(company: CompanyState, *, as_json: bool) -> None:
     }
     del known["revision"]
     if as_json:
-        output.as_json(known)
+        output.as_json(known if erasure is None else known | {"erasure": erasure})
         return
     del known["company_id"]
     limit = NONE if company.inactivity_limit is None else company.inactivity_limit
     output.table(("company", company.company_id), (known | {"inactivity_limit": limit}).items())
+    if erasure is not None:
+        by = erasure.actor or f"{erasure.source} {erasure.event_id}"
+        done = f"finished {output.at(erasure.finished_at)}" if erasure.finished_at else "under way"
+        output.say(f"Erased up to {output.at(erasure.erased_at)} by {by}; {done}")

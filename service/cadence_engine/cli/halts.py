@@ -48,17 +48,18 @@ def halt_(
             case UnknownCompany():
                 raise Refused(f"no company {whose} is known, so nothing of it can be held: is the name right?")
             case AlreadyHalted(found):
-                await _wait_for_claims(opened)
+                await wait_for_claims(opened)
                 return f"{_name(whose)} halted already, {_by(found)}"
             case Halted():
-                await _wait_for_claims(opened)
+                await wait_for_claims(opened)
                 return f"{_name(whose)} halted: no step runs until `cadence-engine unhalt`"
         assert_never(outcome)
 
     output.say(session.run(main))
 
 
-async def _wait_for_claims(opened: Session) -> None:
+async def wait_for_claims(opened: Session) -> None:
+    """Returns when no step that was claimed before a halt can be decided any more."""
     for _ in range(WAITS_AT_MOST):
         try:
             return await opened.run(claims_over)

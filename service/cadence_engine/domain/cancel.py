@@ -15,6 +15,7 @@ class CancelReason(StrEnum):
     REPLIED = "replied"
     OPTED_OUT = "opted_out"
     CONTACT_DELETED = "contact_deleted"
+    COMPANY_DELETED = "company_deleted"
     OPERATOR = "operator"
     REQUESTED = "requested"
     CADENCE_ARCHIVED = "cadence_archived"

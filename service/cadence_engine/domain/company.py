@@ -20,6 +20,15 @@ class Company:
     detector_hour: int = 9
     revision: int = 0
 
+    def forget(self, at: datetime) -> "Company":
+        """Without anything told up to `at`."""
+        return replace(
+            self,
+            name=self.name.since(at, None),
+            time_zone=self.time_zone.since(at, None),
+            locale=self.locale.since(at, None),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class CompanyChange:

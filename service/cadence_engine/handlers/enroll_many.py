@@ -103,9 +103,9 @@ async def enroll_page(
     ]
 
 
-def _digest(content: EnrollRow) -> bytes:
+def _digest(content: EnrollRow) -> str:
     said = [content.contact_id, content.lead_id, content.conversation_id, content.context]
-    return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+    return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 
 
 def _request(unit: UnitOfWork, request: EnrollMany, cadence_id: UUID, content: EnrollRow) -> EnrollRequest:
@@ -123,7 +123,7 @@ def _request(unit: UnitOfWork, request: EnrollMany, cadence_id: UUID, content: E
     )
 
 
-def _answer(number: int, digest: bytes, outcome: rule.Outcome) -> Answer:
+def _answer(number: int, digest: str, outcome: rule.Outcome) -> Answer:
     match outcome:
         case Enrolled(decision):
             return Answer(number, digest, RowOutcome.CREATED, decision.enrollment.enrollment_id, None)
@@ -133,7 +133,7 @@ def _answer(number: int, digest: bytes, outcome: rule.Outcome) -> Answer:
             return Answer(number, digest, RowOutcome.REFUSED, None, refusal.value)
 
 
-def _result(row: Row, digest: bytes, answer: Answer) -> RowResult:
+def _result(row: Row, digest: str, answer: Answer) -> RowResult:
     contact_id = row.content.contact_id
     if digest != answer.digest:
         return RowResult(

@@ -37,17 +37,20 @@ class NotFound:
 Outcome = Erased | NotFound
 
 
-class _Deletion(NamedTuple):
+class Deletion(NamedTuple):
+    """`note` is the operator's own words; `reason` what is said of the passages that it ends."""
+
     key: ContactKey
     at: datetime
     cause: Cause
     note: str | None = None
+    reason: CancelReason = CancelReason.CONTACT_DELETED
 
 
 async def erase_contacts(unit: UnitOfWork, events: Sequence[Received[ContactDeleted]]) -> None:
     """A tombstone stays, so that what is older and arrives later is dropped; what is newer survives."""
     if events:
-        await _erase(unit, [_told(received) for received in events])
+        await erase(unit, [_told(received) for received in events])
 
 
 async def erase_contact(unit: UnitOfWork, company_id: str, contact_id: str, *, actor: str, reason: str) -> Outcome:
@@ -56,10 +59,11 @@ async def erase_contact(unit: UnitOfWork, company_id: str, contact_id: str, *, a
     named = await settling_letters.lock_naming(unit.connection, [key])
     if not named and not await contacts.lock(unit.connection, [key]):
         return NotFound()
-    return await _erase(unit, [_Deletion(key, unit.now, Cause(actor=actor), reason)])
+    return await erase(unit, [Deletion(key, unit.now, Cause(actor=actor), reason)])
 
 
-async def _erase(unit: UnitOfWork, deletions: Sequence[_Deletion]) -> Erased:
+async def erase(unit: UnitOfWork, deletions: Sequence[Deletion]) -> Erased:
+    """Forget each contact as it was known up to its deletion; end, and blank, the passages that go with it."""
     last = {deletion.key: deletion for deletion in sorted(deletions, key=lambda deletion: deletion.at)}
     await settling_letters.lock_naming(unit.connection, last)
     locked, known = await contacts.lock_or_imagine(unit.connection, last)
@@ -68,7 +72,8 @@ async def _erase(unit: UnitOfWork, deletions: Sequence[_Deletion]) -> Erased:
     await contacts.write(unit.connection, known, locked)
     live = await load.live_of(unit.connection, last)
     doomed = [enrollment for enrollment in live if is_forgotten(known[enrollment.contact_key], enrollment)]
-    await apply(unit, [cancel(e, CancelReason.CONTACT_DELETED, last[e.contact_key].cause, unit.now) for e in doomed])
+    why = {key: (deletion.reason, deletion.cause) for key, deletion in last.items()}
+    await apply(unit, [cancel(e, *why[e.contact_key], unit.now) for e in doomed])
     await erasure.blank(unit.connection, list(known.values()))
     await contacts.forget_tags(unit.connection, [key for key, contact in known.items() if contact.tags_at is None])
     letters = await settling_letters.drop_erased(unit.connection, last)
@@ -77,6 +82,6 @@ async def _erase(unit: UnitOfWork, deletions: Sequence[_Deletion]) -> Erased:
     return Erased(cancelled=len(doomed), letters=letters)
 
 
-def _told(received: Received[ContactDeleted]) -> _Deletion:
+def _told(received: Received[ContactDeleted]) -> Deletion:
     key = (received.event.company_id, received.event.contact_id)
-    return _Deletion(key, received.at, Cause(source=received.source, id=received.id))
+    return Deletion(key, received.at, Cause(source=received.source, id=received.id))

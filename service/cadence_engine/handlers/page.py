@@ -7,6 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from cadence_contracts.inbound import (
     AnyInbound,
+    CompanyDeleted,
     CompanyUpdated,
     ContactCreated,
     ContactDeleted,
@@ -25,17 +26,20 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.companies import project_companies
 from cadence_engine.handlers.contacts import project_contacts
 from cadence_engine.handlers.erase import erase_contacts
+from cadence_engine.handlers.erase_company import delete_companies
 from cadence_engine.handlers.leads import project_leads
 from cadence_engine.handlers.preferences import note_preferences
 from cadence_engine.handlers.received import DeadLetter, Page, Received
 from cadence_engine.handlers.replies import note_messages
 from cadence_engine.handlers.requested import cancel_requested, enroll_requested
 from cadence_engine.handlers.trigger_events import enroll_on
-from cadence_engine.storage import dead_letters, inbox, progress, settling_letters
+from cadence_engine.storage import company_erasures, dead_letters, inbox, progress, settling_letters
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.inbox import EventKey
 
 M = TypeVar("M", bound=Inbound)
+
+STOPPING = frozenset({CompanyDeleted, ContactDeleted, ContactPreferencesChanged})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,10 @@ async def apply_page(unit: UnitOfWork, page: Page, policy: Policy) -> PageCounts
     dead = await dead_letters.insert(unit.connection, page.dead_letters)
     await settling_letters.drop_erased(unit.connection, {key for letter in dead if (key := letter.contact_key)})
     unit.log(*map(_dead_letter, dead))
-    new = await _new(unit, page.received)
+    new = await _not_forgotten(unit, await _new(unit, page.received))
     # A page comes from one topic, so in practice one of these has something to do.
     await project_companies(unit, _of(new, CompanyUpdated))
+    await delete_companies(unit, _of(new, CompanyDeleted))
     await project_contacts(unit, _of(new, ContactCreated, ContactUpdated), policy)
     await note_messages(unit, _of(new, MessageReceived))
     await note_preferences(unit, _of(new, ContactPreferencesChanged))
@@ -73,6 +78,20 @@ async def _new(unit: UnitOfWork, received: Iterable[Received[AnyInbound]]) -> Se
         first.setdefault((record.source, record.id), record)
     new = await inbox.record(unit.connection, first.keys())
     return [record for key, record in first.items() if key in new]
+
+
+async def _not_forgotten(unit: UnitOfWork, records: Sequence[Received[AnyInbound]]) -> Sequence[Received[AnyInbound]]:
+    """Without what is not newer than its company's deletion; what can only stop or forget is applied all the same."""
+    forgotten = await company_erasures.erased_at(unit.connection, {record.event.company_id for record in records})
+    if not forgotten:
+        return records
+    return [
+        record
+        for record in records
+        if type(record.event) in STOPPING
+        or record.event.company_id not in forgotten
+        or record.at > forgotten[record.event.company_id]
+    ]
 
 
 def _of(records: Iterable[Received[Any]], *models: type[M]) -> list[Received[M]]:

@@ -8,6 +8,7 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.cadence_status import move_unsettled
 from cadence_engine.handlers.count_log import count_log
 from cadence_engine.handlers.enroll_many import REMEMBERED
+from cadence_engine.handlers.erase_company import erase_next
 from cadence_engine.handlers.operate import resume_whose_time_has_come
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.scheduling.sweep import Wake
@@ -92,6 +93,14 @@ class Upkeep:
         """What the funnels are made of. Not beside a backlog, which needs the machine more: nothing is missed."""
         counted, _ = await database.run(self._pool, lambda unit: count_log(unit, self._policy, BATCHES_AT_ONCE))
         return counted == BATCHES_AT_ONCE
+
+    async def erase_companies(self) -> bool:
+        """Contacts of companies that were deleted."""
+        erased, wake_at = await database.run(self._pool, lambda unit: erase_next(unit, ROWS_AT_ONCE))
+        await self._wake(wake_at)
+        if erased is not None and erased.finished:
+            log.info("company_erased", company_id=erased.company_id)
+        return erased is not None
 
     async def make_partitions(self) -> bool:
         """Days of the log to come."""

@@ -41,6 +41,7 @@ async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Even
             loop("settle_cadences", upkeep.settle_cadences, settings.upkeep_every),
             loop("resume_paused", upkeep.resume_paused, settings.upkeep_every),
             loop("forget_inbox", upkeep.forget_inbox, settings.upkeep_every),
+            loop("erase_companies", upkeep.erase_companies, settings.upkeep_every),
             loop("forget_answers", upkeep.forget_answers, settings.upkeep_every),
             loop("forget_letters", upkeep.forget_letters, settings.upkeep_every),
             loop("count_log", upkeep.count_log, settings.upkeep_every),

@@ -13,7 +13,7 @@ class Answer:
     """`digest` is that of the row; `enrollment_id` None where it was refused, `refusal` where it was not."""
 
     row_number: int
-    digest: bytes
+    digest: str
     outcome: str
     enrollment_id: UUID | None
     refusal: str | None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from cadence_engine.storage import many
 from cadence_engine.storage.connection import Connection
 
 CLAIMING = 0x0CADE417  # advisory lock: shared by whoever claims steps, exclusive for whoever waits for them
@@ -45,6 +46,19 @@ async def begin(conn: Connection, halt_id: UUID, company_id: str | None, actor: 
         reason,
     )
     return Halt.from_row(row) if row else None
+
+
+async def begin_all(conn: Connection, begun: Sequence[tuple[UUID, str, str, str]]) -> None:
+    """The same for many, in the order of their companies: (id, company, actor, reason) each."""
+    await many.execute(
+        conn,
+        """
+        INSERT INTO halts (halt_id, company_id, started_by, reason)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+        ON CONFLICT DO NOTHING
+        """,
+        begun,
+    )
 
 
 async def end(conn: Connection, company_id: str | None, actor: str, reason: str | None) -> Halt | None:

@@ -1,7 +1,7 @@
 """Dead letters that somebody settles: locked, replayed or dropped, and forgotten when they are old."""
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cadence_engine.domain.contact import ContactKey
@@ -156,6 +156,27 @@ async def drop_erased(connection: Connection, contacts: Collection[ContactKey]) 
                 OR letter.created_at <= contact.erased_at)
         """,  # noqa: S608  # a constant of this module
         *zip(*sorted(set(contacts)), strict=True),
+        ERASE,
+    )
+    return int(status.rpartition(" ")[2])
+
+
+async def drop_of_company(connection: Connection, company_id: str, up_to: datetime, at_most: int) -> int:
+    """Make tombstones of kept letters of the company that are not newer, whomever they name; how many."""
+    status = await connection.execute(
+        f"""
+        UPDATE dead_letters SET {BLANK},
+            state = 'dropped', settled_at = now(), settled_by = $4, settled_reason = 'the company was deleted'
+        WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM dead_letters
+            WHERE company_id = $1 AND state = 'kept'
+                AND (record_timestamp <= extract(epoch FROM $2::timestamptz) * 1000 OR created_at <= $2)
+            ORDER BY topic, partition, record_offset LIMIT $3 FOR UPDATE
+        ))
+        """,  # noqa: S608  # a constant of this module
+        company_id,
+        up_to,
+        at_most,
         ERASE,
     )
     return int(status.rpartition(" ")[2])

@@ -47,6 +47,21 @@ CREATE TABLE halts (
 );
 CREATE UNIQUE INDEX halts_in_force ON halts (company_id) NULLS NOT DISTINCT WHERE ended_at IS NULL;
 
+-- Companies that were deleted: records not newer are dropped, their contacts are erased one batch after the other.
+CREATE TABLE company_erasures (
+    company_id     text PRIMARY KEY REFERENCES companies,
+    erased_at      timestamptz NOT NULL,                 -- of the newest deletion
+    asked_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    source         text,                                 -- the event that told it,
+    event_id       text,
+    actor          text,                                 -- or who asked for it
+    reason         text,
+    after_contact  text NOT NULL DEFAULT '',             -- keyset: the next batch starts behind this contact
+    finished_at    timestamptz,                          -- null: contacts are left
+    CHECK ((source IS NULL) = (event_id IS NULL) AND (source IS NULL) <> (actor IS NULL))
+);
+CREATE INDEX company_erasures_unfinished ON company_erasures (asked_at) WHERE finished_at IS NULL;
+
 CREATE TABLE contacts (
     company_id            text NOT NULL REFERENCES companies,
     contact_id            text NOT NULL CHECK (length(contact_id) BETWEEN 1 AND 200),
@@ -223,7 +238,7 @@ CREATE TABLE enroll_many_answers (
     company_id       text NOT NULL,
     idempotency_key  text NOT NULL,
     row_number       integer NOT NULL CHECK (row_number > 0),
-    digest           bytea NOT NULL,                     -- of what the row said
+    digest           text NOT NULL,                      -- of what the row said
     outcome          text NOT NULL CHECK (outcome IN ('created', 'already_active', 'refused')),
     enrollment_id    uuid,
     refusal          text,
