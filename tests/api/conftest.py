@@ -97,7 +97,7 @@ class Api:
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
         async with self.session.request(method, self.url + path, json=json, headers=headers, **more) as answer:
-            is_json = answer.content_type.endswith("json")
+            is_json = answer.content_type in ("application/json", "application/problem+json")
             body = await answer.json(content_type=None) if is_json else await answer.text()
             return Said(answer.status, body, answer.headers)
 

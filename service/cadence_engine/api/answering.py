@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler
 from cadence_engine.api import requests
 from cadence_engine.api.call import Call, Engine
 from cadence_engine.api.credentials import Credentials, demand
-from cadence_engine.api.operation import Answer, Operation
+from cadence_engine.api.operation import Answer, Operation, Streamed
 from cadence_engine.api.problems import CONTENT_TYPE, Code, Problem
 from cadence_engine.api.rates import Rates
 from cadence_engine.telemetry import describe
@@ -21,6 +21,7 @@ log = structlog.stdlib.get_logger("cadence_engine.api")
 
 REQUEST_ID = "X-Request-ID"
 CREDENTIAL = web.RequestKey("credential", str)
+REQUEST_ID_OF = web.RequestKey("request_id", str)
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -56,9 +57,29 @@ def answering(operation: Operation, engine: Engine, credentials: Credentials, ra
             await rates.count(principal.credential)
             demand(principal, operation.scope)
             who = Call(principal, engine)
-        return _response(await operation.handler(who, **await requests.arguments(operation, request)))
+        answered = await operation.handler(who, **await requests.arguments(operation, request))
+        return await _stream(answered, request) if isinstance(answered, Streamed) else _response(answered)
 
     return answer
+
+
+async def _stream(answer: Streamed, request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": answer.media_type})
+    await response.prepare(request)
+    try:
+        async for piece in answer.pieces:
+            await response.write(piece)
+    except ConnectionError:  # whoever asked is gone: told by the status of the line in the log alone
+        return response
+    except Exception as error:  # noqa: BLE001  # the status is sent: what went wrong is said where the client looks next
+        await response.write(problem_of(error, request[REQUEST_ID_OF]).told(request[REQUEST_ID_OF]) + b"\n")
+    await response.write_eof()
+    return response
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer carries."""
+    response.headers.update({**HEADERS, REQUEST_ID: request[REQUEST_ID_OF]})
 
 
 def _response(answer: Answer) -> web.Response:
@@ -73,21 +94,12 @@ async def telling(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answer every failure as problem details, and log each request, without what it carried."""
-    request_id = str(uuid.uuid4())
+    request_id = request[REQUEST_ID_OF] = str(uuid.uuid4())
     began = monotonic()
     try:
         response = await handler(request)
-    except Problem as problem:
-        response = _told(problem, request_id)
-    except web.HTTPException as refusal:
-        response = _told(_of(refusal), request_id)
-    except DATABASE_AWAY as error:
-        log.warning("request_unavailable", request_id=request_id, reason=describe(error))
-        response = _told(Problem(Code.UNAVAILABLE, headers=AGAIN_SOON), request_id)
-    except Exception as error:  # the last frame before the client, which must get an answer
-        log.error("request_failed", request_id=request_id, exc_info=error)
-        response = _told(Problem(Code.INTERNAL_ERROR), request_id)
-    response.headers.update({**HEADERS, REQUEST_ID: request_id})
+    except Exception as error:  # noqa: BLE001  # the last frame before the client, which must get an answer
+        response = _told(problem_of(error, request_id), request_id)
     resource = request.match_info.route.resource
     log.info(
         "request_answered",
@@ -99,6 +111,20 @@ async def telling(
         credential=request.get(CREDENTIAL),
     )
     return response
+
+
+def problem_of(error: Exception, request_id: str) -> Problem:
+    """How a failure is told to the caller; what is no answer of ours is logged."""
+    match error:
+        case Problem():
+            return error
+        case web.HTTPException():
+            return _of(error)
+        case _ if isinstance(error, DATABASE_AWAY):
+            log.warning("request_unavailable", request_id=request_id, reason=describe(error))
+            return Problem(Code.UNAVAILABLE, headers=AGAIN_SOON)
+    log.error("request_failed", request_id=request_id, exc_info=error)
+    return Problem(Code.INTERNAL_ERROR)
 
 
 def _told(problem: Problem, request_id: str) -> web.Response:

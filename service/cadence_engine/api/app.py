@@ -3,8 +3,20 @@
 import orjson
 from aiohttp import web
 
-from cadence_engine.api import cadence_status, cadences, company, enrollments, halts, health, why
-from cadence_engine.api.answering import answering, telling
+from cadence_engine.api import (
+    cadence_status,
+    cadences,
+    company,
+    contacts,
+    drafts,
+    enroll_many,
+    enrollments,
+    halts,
+    health,
+    operating,
+    why,
+)
+from cadence_engine.api.answering import add_headers, answering, telling
 from cadence_engine.api.call import Engine
 from cadence_engine.api.credentials import Credentials
 from cadence_engine.api.docs import page
@@ -15,8 +27,12 @@ from cadence_engine.api.rates import Rates
 ALL: tuple[Operations, ...] = (
     cadences.operations,
     cadence_status.operations,
+    drafts.operations,
     enrollments.operations,
+    enroll_many.operations,
+    operating.operations,
     why.operations,
+    contacts.operations,
     halts.operations,
     company.operations,
     health.operations,
@@ -29,6 +45,7 @@ PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 def application(engine: Engine, credentials: Credentials, rates: Rates, *, body_bytes: int) -> web.Application:
     """To be run by aiohttp. `body_bytes`: the largest body that is read."""
     app = web.Application(middlewares=[telling], client_max_size=body_bytes)
+    app.on_response_prepare.append(add_headers)
     for operations in ALL:
         for operation in operations:
             app.router.add_route(operation.method, operation.path, answering(operation, engine, credentials, rates))

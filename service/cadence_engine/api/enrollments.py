@@ -1,16 +1,18 @@
-"""Enrollments: enroll, look at one, cancel."""
+"""Enrollments: enroll, list, look at one, cancel."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, assert_never
 from uuid import UUID
 
+import asyncpg
 from pydantic import AfterValidator, Field
 from uuid_utils.compat import uuid7
 
 from cadence_contracts.fields import ContextInteger, ContextNumber, ContextText, ExternalId
 from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME
 from cadence_engine.api.call import Call
+from cadence_engine.api.choosing import Choice
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.api.wire import Asked, Key, Status, Told, Why
@@ -25,7 +27,10 @@ from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound
 from cadence_engine.handlers.enroll import enroll as enroll_all
 from cadence_engine.storage import cadences
 from cadence_engine.storage.database import UnitOfWork
-from cadence_engine.storage.enrollments import load
+from cadence_engine.storage.enrollments import choose
+from cadence_engine.storage.enrollments.cursor import BadCursor
+from cadence_engine.storage.reports import enrollments as reports
+from cadence_engine.storage.reports.contacts import Passage
 
 operations = Operations("Enrollments", "One contact's passage through one version of a cadence.")
 
@@ -78,6 +83,7 @@ class EnrollmentTold(Told):
     cancel_reason: str | None
     wait_left: str | None = Field(description="paused: what is left of the wait, as ISO 8601")
     paused_by: PausedBy | None
+    resume_at: datetime | None = Field(description="paused: when it goes on by itself")
     park_reason: ParkReason | None
     park_detail: str | None = Field(description="parked: what to mend")
     context: Mapping[str, ContextValue | None]
@@ -98,6 +104,39 @@ class EnrollTold(Told):
 
     enrollment_id: UUID
     created: bool
+
+
+class PlacedTold(EnrollmentTold):
+    """An enrollment and its next step."""
+
+    step_key: str | None = Field(description="the next step's; null behind the last")
+    steps: int = Field(description="how many there are")
+
+    @classmethod
+    def at(cls, passage: Passage) -> "PlacedTold":
+        told = EnrollmentTold.of(passage.enrollment)
+        return cls(**dict(told), step_key=passage.step_key, steps=passage.steps)
+
+
+class EnrollmentList(Told):
+    """A page may be short, or empty, though there is a next one."""
+
+    enrollments: Sequence[PlacedTold]
+    next: str | None = Field(description="`cursor` of the page behind it; null: there is none")
+
+
+CURSOR = r"^[A-Za-z0-9_-]{1,1000}$"
+
+
+class Listing(Choice):
+    limit: Annotated[int, Field(ge=1, le=1000, description="at most so many")] = 50
+    cursor: Annotated[
+        str | None, Field(pattern=r"^[A-Za-z0-9_-]{1,1000}$", description="`next` of the page before")
+    ] = None
+
+
+class Count(Told):
+    count: int
 
 
 REFUSED_BY = {refusal: Code(refusal.value) for refusal in Refusal}
@@ -158,18 +197,57 @@ def _enrolled(enrollment_id: UUID, *, created: bool) -> Answer:
 
 @operations.add(
     "GET",
+    "/v1/enrollments",
+    scope=Scope.READ,
+    answers={200: EnrollmentList},
+    refusals=[Code.CADENCE_NOT_FOUND, Code.BAD_CURSOR],
+)
+async def list_enrollments(call: Call, query: Listing) -> Answer:
+    """Those that are chosen, or all, page by page.
+
+    In the order in which they are due, where all are active; by contact, where all are live; else as they began.
+    """
+    try:
+        async with call.reading() as connection:
+            chosen = await query.resolve(connection, call.company_id)
+            page = await reports.listed(connection, chosen, rows=query.limit, after=query.cursor)
+    except BadCursor as bad:
+        raise Problem(Code.BAD_CURSOR, str(bad)) from None
+    except asyncpg.DataError:
+        if query.cursor is None:
+            raise
+        raise Problem(Code.BAD_CURSOR) from None  # one that was made up
+    return Answer(EnrollmentList(enrollments=[PlacedTold.at(each) for each in page.passages], next=page.next_cursor))
+
+
+@operations.add(
+    "GET",
+    "/v1/enrollment-count",
+    scope=Scope.READ,
+    answers={200: Count},
+    refusals=[Code.CADENCE_NOT_FOUND],
+)
+async def count_enrollments(call: Call, query: Choice) -> Answer:
+    """How many are chosen. It looks at each of them: give a cadence or a contact where there are very many."""
+    async with call.reading() as connection:
+        chosen = await query.resolve(connection, call.company_id)
+        return Answer(Count(count=await choose.count(connection, chosen)))
+
+
+@operations.add(
+    "GET",
     "/v1/enrollments/{enrollmentId}",
     scope=Scope.READ,
-    answers={200: EnrollmentTold},
+    answers={200: PlacedTold},
     refusals=[Code.ENROLLMENT_NOT_FOUND],
 )
 async def show_enrollment(call: Call, path: EnrollmentPath) -> Answer:
     """One enrollment as it is now."""
     async with call.reading() as connection:
-        found = await load.one(connection, call.company_id, path.enrollment_id)
+        found = await reports.one(connection, call.company_id, path.enrollment_id)
     if found is None:
         raise Problem(Code.ENROLLMENT_NOT_FOUND)
-    return Answer(EnrollmentTold.of(found))
+    return Answer(PlacedTold.at(found))
 
 
 @operations.add(

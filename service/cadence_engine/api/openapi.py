@@ -130,7 +130,8 @@ def _with_scope(operation: Operation) -> str:
 def _parameters(part: str, model: type[BaseModel] | None) -> list[Parameter | Reference]:
     if model is None:
         return []
-    schemas = model.model_json_schema(by_alias=True)["properties"]
+    whole = model.model_json_schema(by_alias=True, schema_generator=OurSchema)
+    schemas = _inlined(whole["properties"], whole.get("$defs", {}))
     return [
         Parameter(
             name=name,
@@ -141,6 +142,16 @@ def _parameters(part: str, model: type[BaseModel] | None) -> list[Parameter | Re
         )
         for name, info in field_names(model).items()
     ]
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """Without references: the schemas of parameters are not among the document's components."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            own = {name: value for name, value in schema.items() if name != "$ref"}
+            return {**_inlined(definitions[schema["$ref"].rpartition("/")[-1]], definitions), **own}
+        return {name: _inlined(value, definitions) for name, value in schema.items()}
+    return [_inlined(each, definitions) for each in schema] if isinstance(schema, list) else schema
 
 
 def _of_text(schema: JsonSchemaValue) -> JsonSchemaValue:
@@ -159,11 +170,18 @@ def _body(operation: Operation, models: Models) -> RequestBody | None:
         return RequestBody(content=_content(models[model, "validation"]), required=needed)
     if operation.text is not None:
         return RequestBody(content=_text_content(operation.text, models), required=True)
+    if operation.upload:
+        content = {name: MediaType(media_type_schema=_text_of(holds)) for name, holds in operation.upload.items()}
+        return RequestBody(content=content, required=True)
     return None
 
 
 def _text_content(text: TextBody, models: Models) -> dict[str, MediaType]:
     return _content(models[text.model, "validation"], *text.media_types)
+
+
+def _text_of(holds: str) -> Schema:
+    return Schema.model_validate({"type": "string", "description": holds})
 
 
 def _content(schema: JsonSchemaValue, *media_types: str) -> dict[str, MediaType]:
@@ -180,7 +198,9 @@ def _answers(operation: Operation, models: Models) -> dict[str, Response]:
         str(status): Response(
             description=(model.__doc__ or "").strip().partition("\n")[0] or operation.summary if model else "Done.",
             headers=headers or None,
-            content=_content(models[model, "serialization"]) if model else None,
+            content=_content(models[model, "serialization"], *([operation.stream] if operation.stream else []))
+            if model
+            else None,
         )
         for status, model in operation.answers.items()
     }

@@ -4,7 +4,7 @@ The OpenAPI document is made of the same values as the router, so that neither c
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -15,7 +15,7 @@ from cadence_engine.domain.api_key import Scope
 
 Method = Literal["GET", "PUT", "PATCH", "POST", "DELETE"]
 PARTS = ("path", "query", "headers", "body")
-"""Parameters of a handler by name, each a model; beside them `text`, the body as it came."""
+"""Parameters of a handler by name, each a model; beside them `text`, the body as it came, or `upload`."""
 
 AUTHENTICATED = (
     Code.UNAUTHENTICATED,
@@ -29,7 +29,7 @@ WITH_PARTS = (Code.INVALID_REQUEST,)
 WITH_BODY = (Code.NOT_JSON, Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
 ALWAYS = (Code.BAD_HTTP, Code.INTERNAL_ERROR)
 
-Handler = TypeVar("Handler", bound=Callable[..., Awaitable["Answer"]])
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable["Answer | Streamed"]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,22 @@ class Answer:
     body: BaseModel | None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer that is made while it is sent. What fails after its first piece is told as its last line."""
+
+    pieces: AsyncIterator[bytes]
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body of any size, as it comes."""
+
+    media_type: str
+    pieces: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,7 @@ class Operation:
 
     method: Method
     path: str
-    handler: Callable[..., Awaitable[Answer]]
+    handler: Callable[..., Awaitable[Answer | Streamed]]
     tag: str
     summary: str
     description: str
@@ -64,6 +80,10 @@ class Operation:
     refusals: Sequence[Code]
     parts: Mapping[str, type[BaseModel]]
     text: TextBody | None
+    upload: Mapping[str, str]
+    """The media types of a body of any size, each with what it holds."""
+    stream: str | None
+    """The media type of an answer of any size."""
     answer_headers: Mapping[str, str]
 
     @property
@@ -72,7 +92,7 @@ class Operation:
 
     @property
     def takes_body(self) -> bool:
-        return "body" in self.parts or self.text is not None
+        return "body" in self.parts or self.text is not None or bool(self.upload)
 
     @property
     def problems(self) -> tuple[Code, ...]:
@@ -104,6 +124,8 @@ class Operations:
         answers: Mapping[int, type[BaseModel] | None],
         refusals: Sequence[Code] = (),
         text: TextBody | None = None,
+        upload: Mapping[str, str] | None = None,
+        stream: str | None = None,
         answer_headers: Mapping[str, str] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Decorates a handler, which takes a `Call` (an `Engine` without a scope) and parts of the request by name.
@@ -127,6 +149,8 @@ class Operations:
                     refusals=refusals,
                     parts={part: hints[part] for part in PARTS if part in hints},
                     text=text,
+                    upload=upload or {},
+                    stream=stream,
                     answer_headers=answer_headers or {},
                 )
             )

@@ -44,6 +44,16 @@ class Code(StrEnum):
     REENTRY = "reentry"
     WHERE = "where"
     STILL_MOVING = "still_moving"
+    DRAFT_NOT_FOUND = "draft_not_found"
+    OVERTAKEN = "overtaken"
+    BAD_CURSOR = "bad_cursor"
+    IDEMPOTENCY_KEY_USED = "idempotency_key_used"
+    INVALID_CSV = "invalid_csv"
+    ENROLLMENT_ENDED = "enrollment_ended"
+    ENROLLMENT_PAUSED = "enrollment_paused"
+    ENROLLMENT_PARKED = "enrollment_parked"
+    HELD_BY_CADENCE = "held_by_cadence"
+    ANOTHER_STEP = "another_step"
     ALREADY_COMPLETED = "already_completed"
     NOT_HALTED = "not_halted"
     UNAVAILABLE = "unavailable"
@@ -113,6 +123,22 @@ KINDS: Mapping[Code, Kind] = {
     Code.WHERE: Kind(
         409, "The trigger came with other data than the cadence asks for", "see `where` in the cadence's definition"
     ),
+    Code.DRAFT_NOT_FOUND: Kind(404, "Nothing is being edited under that key", _FOREIGN),
+    Code.OVERTAKEN: Kind(
+        409,
+        "Another version was published since the draft was begun",
+        "look at what was published; to go on from it, discard the draft and save it anew",
+    ),
+    Code.BAD_CURSOR: Kind(422, "The cursor was not given for a list chosen so", "begin without one"),
+    Code.IDEMPOTENCY_KEY_USED: Kind(
+        409, "The idempotency key was used with another cadence", "give what is new a new key"
+    ),
+    Code.INVALID_CSV: Kind(422, "The first line of the CSV does not name its columns", "mend that line"),
+    Code.ENROLLMENT_ENDED: Kind(409, "The enrollment has ended", "nothing is left to be done about it"),
+    Code.ENROLLMENT_PAUSED: Kind(409, "The enrollment is paused", "resume it first"),
+    Code.ENROLLMENT_PARKED: Kind(409, "The enrollment is parked", "what it lacks must arrive, or be skipped"),
+    Code.HELD_BY_CADENCE: Kind(409, "The enrollment is paused with its cadence", "resume the cadence"),
+    Code.ANOTHER_STEP: Kind(409, "The enrollment does not wait at that step", "look at it again"),
     Code.STILL_MOVING: Kind(
         409,
         "The status before has not reached every enrollment yet",

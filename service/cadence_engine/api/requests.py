@@ -1,6 +1,6 @@
 """Reading a request: each part checked by its model, all that is wrong with it told at once."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import orjson
@@ -8,10 +8,11 @@ from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BaseModel, ValidationError
 
-from cadence_engine.api.operation import Operation, field_names
+from cadence_engine.api.operation import Operation, Upload, field_names
 from cadence_engine.api.problems import Code, Problem, Wrong, wrong
 
 JSON = "application/json"
+MOST_UPLOADED = 1024 * 1024 * 1024
 
 
 async def arguments(operation: Operation, request: web.Request) -> dict[str, Any]:
@@ -40,7 +41,23 @@ async def arguments(operation: Operation, request: web.Request) -> dict[str, Any
         read["body"] = await _json(operation.parts["body"], request)
     if operation.text is not None:
         read["text"] = await _text(operation.text.media_types, request)
+    if operation.upload:
+        read["upload"] = _upload(tuple(operation.upload), request)
     return read
+
+
+def _upload(media_types: tuple[str, ...], request: web.Request) -> Upload:
+    _expect(media_types, request)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        received = 0
+        async for piece in request.content.iter_any():
+            received += len(piece)
+            if received > MOST_UPLOADED:
+                raise Problem(Code.TOO_LARGE, f"more than {MOST_UPLOADED} bytes")
+            yield piece
+
+    return Upload(request.content_type, pieces())
 
 
 def _query(model: type[BaseModel], given: MultiMapping[str], found: list[Wrong]) -> dict[str, Any]:

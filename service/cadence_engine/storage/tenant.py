@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -40,13 +41,23 @@ class TenantConnection(_Connection):
     ) -> str:
         """As asyncpg's own; `columns` must be given, and no further option is known."""
         names = list(columns or ())
-        rows = orjson.dumps([dict(zip(names, record, strict=True)) for record in records], default=str).decode()
+        rows = orjson.dumps([dict(zip(names, record, strict=True)) for record in records], default=_text).decode()
         listed = ", ".join(names)
         return await self.execute(
             f"INSERT INTO {table_name} ({listed}) SELECT {listed} "  # noqa: S608  # constants of storage
             f"FROM jsonb_populate_recordset(NULL::{table_name}, $1::text::jsonb)",
             rows,
         )
+
+
+def _text(value: object) -> str:
+    """As PostgreSQL reads it, what JSON does not know."""
+    match value:
+        case bytes():
+            return f"\\x{value.hex()}"
+        case UUID():  # asyncpg's own kind
+            return str(value)
+    raise TypeError(f"{type(value).__name__} is not written through a tenant's connection yet")
 
 
 async def connect(database_url: str, *, process: str, size: int) -> Pool:
