@@ -42,7 +42,7 @@ async def test_everybody_in_it_is_cancelled_however_they_were_held(stage: Stage)
     await stage.pool.execute(
         """
         UPDATE cadence_enrollments SET status = 'paused', paused_by = 'operator', next_run_at = NULL,
-            wait_left = interval '1 hour'
+            wait_left = interval '1 hour', held_due_at = next_run_at
         WHERE contact_id = 'held'
         """
     )
