@@ -13,6 +13,7 @@ GROUPS = (
     "drafts",
     "cadences",
     "cadence_status",
+    "moving",
     "enrollments",
     "operating",
     "enroll_many",

@@ -27,6 +27,12 @@ def _said(type_: str, told: Mapping[str, Any]) -> str:
             return f"step {told.get('stepKey')} skipped: {told.get('reason')}" + _because(told.get("note"))
         case events.HASTENED:
             return f"step {told.get('stepKey')} to run now, due {_at(told.get('dueAt'))}" + _because(told.get("note"))
+        case events.MOVED:
+            step = f"step {told['stepKey']}" if told.get("stepKey") else "its end"
+            due = f", next {_at(told['nextRunAt'])}" if told.get("nextRunAt") else ""
+            return f"moved from version {told.get('fromVersion')} to {told.get('version')}, {step}{due}" + _because(
+                told.get("note")
+            )
         case events.PAUSED:
             until = f", until {_at(told['resumeAt'])}" if told.get("resumeAt") else ""
             return "paused" + _because(told.get("reason")) + until

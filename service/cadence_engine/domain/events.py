@@ -24,12 +24,14 @@ REFUSED = "cadence.enrollment.refused"
 """Kept for "why not?": an enrollment that was not made has no id or revision to tell."""
 HASTENED = "cadence.step.hastened"
 """An operator let a step run before its time. It shares the revision that it was done at: nobody outside misses one."""
+MOVED = "cadence.enrollment.moved"
+"""An operator took an enrollment to another version of its cadence, at the revision that it has."""
 ERASED = "cadence.contact.erased"
 """A contact was deleted. Whoever deleted it told the others; each passage that it ended tells of itself."""
 DEAD_LETTER = "cadence.dead-letter"
 """Refers to a row of `dead_letters`, which holds the record itself."""
 
-UNPUBLISHED = frozenset({REFUSED, HASTENED, ERASED})
+UNPUBLISHED = frozenset({REFUSED, HASTENED, MOVED, ERASED})
 """In the log for whoever asks why; never on Kafka."""
 
 

@@ -11,6 +11,11 @@ from cadence_engine.storage.enrollments import save
 async def apply(unit: UnitOfWork, decisions: Sequence[Decision]) -> None:
     """All decisions about locked enrollments, in order."""
     await save.save(unit.connection, decisions)
+    tell(unit, decisions)
+
+
+def tell(unit: UnitOfWork, decisions: Sequence[Decision]) -> None:
+    """Log the events of decisions that are written, and hint at what becomes due."""
     for decision in decisions:
         unit.log(*decision.events)
         enrollment = decision.enrollment

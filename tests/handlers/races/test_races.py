@@ -21,8 +21,10 @@ from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.enroll import enroll
 from cadence_engine.handlers.halt import claims_over
 from cadence_engine.handlers.halt import halt as halt_company
+from cadence_engine.handlers.move_enrollments import Move, move_batch
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received
+from cadence_engine.storage import cadences
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import run
 from cadence_engine.storage.enrollments.claim import NOT_HALTED
@@ -39,6 +41,7 @@ PATIENT: Final = Policy(gate_max_lag=timedelta(hours=1), relay_max_lag=timedelta
 
 STARTED, EXECUTED = "cadence.enrollment.started", "cadence.step.executed"
 SEND, SKIPPED = "whatsapp.send.requested", "cadence.step.skipped"
+MOVED = "cadence.enrollment.moved"
 LAST_WORD: Final = {
     "active": {STARTED, EXECUTED},
     "paused": {"cadence.enrollment.paused"},
@@ -141,6 +144,18 @@ def halt(scene: Scene) -> Work:
     return flag_and_wait
 
 
+def move(scene: Scene) -> Work:
+    """To a version that is published in the same breath."""
+
+    async def publish_and_move(pool: Pool) -> None:
+        following = replace(scene.version, version=2)
+        await run(pool, lambda unit: cadences.publish(unit.connection, following, "olga"))
+        journey = Move(scene.version, following, "olga")
+        await run(pool, lambda unit: move_batch(unit, journey, PATIENT, rows=10))
+
+    return publish_and_move
+
+
 Contender = Callable[[Scene], Work]
 STOPS: Final[Sequence[Contender]] = (reply, opt_out, erase, cancel, pause)
 ENDS: Final[Sequence[Contender]] = (*STOPS, cancel_by_event)
@@ -171,6 +186,8 @@ RACES: Final = (
     Race(enroll_by_hand, enroll_by_hand, enrolled=False),
     Race(enroll_by_hand, purchase, enrolled=False),
     Race(claim, claim, enrolled=True),
+    *(Race(move, other, enrolled=True) for other in (claim, reply, cancel, pause, enroll_by_hand)),
+    Race(move, claim, enrolled=True, waits=LAST_ONE_DUE_NOW),
     *(Race(other, creation, enrolled=False, known=False) for other in (reply, opt_out, erase, creation)),
 )
 
@@ -186,12 +203,13 @@ class Passage:
     status: str
     revision: int
     steps: int
+    version: int
     told: tuple[tuple[str, UUID, Mapping[str, Any]], ...]
 
     @property
     def life(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Its events, without the sends: those share the revision of their step."""
-        return [(type_, data) for type_, _, data in self.told if type_ not in (SEND, SKIPPED)]
+        """Its events, without those that share a revision: the sends of their step, a move of whatever it finds."""
+        return [(type_, data) for type_, _, data in self.told if type_ not in (SEND, SKIPPED, MOVED)]
 
     @property
     def sends(self) -> list[str]:
@@ -202,7 +220,7 @@ class Passage:
         return self.status in ("active", "paused", "parked")
 
     def outcome(self) -> tuple[object, ...]:
-        return self.status, self.revision, self.steps, tuple(type_ for type_, _, _ in self.told)
+        return self.status, self.revision, self.steps, self.version, tuple(type_ for type_, _, _ in self.told)
 
     def contradictions(self) -> Iterator[str]:
         """Where row and log do not say the same."""
@@ -240,6 +258,8 @@ def broken_promises(contenders: Sequence[Contender], stepper: Stepper, scene: Sc
         yield from passage.contradictions()
     if sum(passage.live for passage in found.passages) > 1:
         yield "two live passages of a contact in a cadence"
+    if move in contenders and any(passage.live and passage.version == 1 for passage in found.passages):
+        yield "a passage stayed behind in the old version"
     for side, stop in enumerate(contenders):
         if stop not in (*ENDS, *HOLDS):
             continue
@@ -326,7 +346,7 @@ async def look(scene: Scene, played: Played) -> Played:
     pool, company = scene.stage.pool, scene.company
     rows = await pool.fetch(
         """
-        SELECT enrollment_id, status, revision, step_index FROM cadence_enrollments
+        SELECT enrollment_id, status, revision, step_index, version FROM cadence_enrollments
         WHERE company_id = $1 ORDER BY started_at
         """,
         company,
@@ -339,7 +359,9 @@ async def look(scene: Scene, played: Played) -> Played:
         company,
     )
     told = {id_: tuple((e[1], e[2], e[3]) for e in events if e[0] == id_) for id_, *_ in rows}
-    passages = tuple(Passage(id_, status, revision, steps, told[id_]) for id_, status, revision, steps in rows)
+    passages = tuple(
+        Passage(id_, status, revision, steps, version, told[id_]) for id_, status, revision, steps, version in rows
+    )
     refusals = tuple(event["data"]["reason"] for event in events if event["type"] == REFUSED)
     return replace(played, passages=passages, refusals=refusals)
 
@@ -373,6 +395,7 @@ PLANTS: Final = {
     "the lock and the revision": Plant(
         Race(claim, claim, True), {"FOR UPDATE SKIP LOCKED": "", " AND e.revision = new.decided_on": ""}
     ),
+    "the enrollments of a move": Plant(Race(move, claim, True), {"FOR UPDATE OF e": ""}),
     "what is live of a stop": Plant(
         Race(reply, claim, True, LAST_ONE_DUE_NOW), {"WHERE e.status IN ('active', 'paused', 'parked')": "WHERE true"}
     ),

@@ -39,6 +39,8 @@ class Chosen:
     company_id: str
     statuses: frozenset[Status] = EVERY_STATUS
     cadence_id: UUID | None = None
+    version: int | None = None
+    """Of the cadence."""
     contact_id: str | None = None
     step_key: str | None = None
     """The next step."""
@@ -138,6 +140,17 @@ async def count(conn: Connection, chosen: Chosen) -> int:
 
 async def lock(conn: Connection, chosen: Chosen, enrollment_ids: Collection[UUID]) -> list[Claimed]:
     """Which of these are still as chosen, locked; waits for a step under way. Their contacts are locked before."""
+    return await _with_facts(conn, chosen, enrollment_ids, "FOR UPDATE OF e")
+
+
+async def with_facts(conn: Connection, chosen: Chosen, enrollment_ids: Collection[UUID]) -> list[Claimed]:
+    """The same for those who only look: nothing is locked."""
+    return await _with_facts(conn, chosen, enrollment_ids, "")
+
+
+async def _with_facts(
+    conn: Connection, chosen: Chosen, enrollment_ids: Collection[UUID], locking: str
+) -> list[Claimed]:
     if not chosen.possible or not enrollment_ids:
         return []
     terms = _Terms(chosen)
@@ -148,7 +161,7 @@ async def lock(conn: Connection, chosen: Chosen, enrollment_ids: Collection[UUID
             SELECT * FROM cadence_enrollments e
             WHERE {terms.sought()} AND {terms.looked_at()} AND {among}
             ORDER BY company_id, enrollment_id
-            FOR UPDATE OF e
+            {locking}
         )
         SELECT {COLUMNS}, {FACTS} FROM e {KNOWN} ORDER BY e.enrollment_id
         """,  # noqa: S608  # constants of this package and numbers of parameters
@@ -190,6 +203,7 @@ class _Terms:
         chosen = self._chosen
         bounds = (
             ("cadence_id =", chosen.cadence_id),
+            ("version =", chosen.version),
             ("started_at >=", chosen.started_after),
             ("started_at <", chosen.started_before),
         )
