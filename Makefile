@@ -34,12 +34,16 @@ check: $(READY)  ## style, types, layers and the tests that need no server
 	$(if $(PURE),$(BIN)/pytest -q $(PURE))
 
 .PHONY: test
-test: check jars  ## check, then all tests on real PostgreSQL, Valkey and Kafka
+test: check jars go-tools  ## check, then all tests on real PostgreSQL, Valkey and Kafka
 	$(BIN)/pytest
 
 .PHONY: jars
 jars: $(READY)  # before the tests, so that the one download of Kafka shows its progress
 	@$(BIN)/python -m cadence_engine.devstack.jars
+
+.PHONY: go-tools
+go-tools: $(READY)  # helm and kubeconform for tests/deploy, built once; says so where there is no Go
+	@$(BIN)/python -m tests.deploy.go_tools
 
 .PHONY: demo
 demo: $(READY)  ## watch contacts go through a cadence in a minute, on embedded servers

@@ -1,0 +1,68 @@
+{{/* What no schema can say: values that do not go together. All that is wrong is told at once. */}}
+{{- define "cadence-engine.check" -}}
+{{- $wrong := list }}
+{{- range $server := list "postgres" "redis" }}
+{{- $own := index $.Values $server }}
+{{- if not (or $own.url $own.existingSecret.name) }}
+{{- $wrong = append $wrong (printf "%s.existingSecret.name is not set: name a Secret with the URL under the key %s (or, for trying out, set %s.url)" $server $own.existingSecret.key $server) }}
+{{- else if and $own.url $own.existingSecret.name }}
+{{- $wrong = append $wrong (printf "%s.url and %s.existingSecret.name are both set: which one is meant? Remove the other" $server $server) }}
+{{- end }}
+{{- end }}
+{{- if not (regexMatch `^[^\s,:/]+:[0-9]+(,[^\s,:/]+:[0-9]+)*$` .Values.kafka.bootstrapServers) }}
+{{- $wrong = append $wrong "kafka.bootstrapServers must be host:port of one broker or some, by comma, without a protocol: kafka-0.kafka:9092,kafka-1.kafka:9092" }}
+{{- end }}
+{{- if not (regexMatch `^(postgres(ql)?://.+)?$` .Values.postgres.url) }}
+{{- $wrong = append $wrong "postgres.url must be postgresql://user:password@host:5432/database" }}
+{{- end }}
+{{- if not (regexMatch `^(rediss?://.+)?$` .Values.redis.url) }}
+{{- $wrong = append $wrong "redis.url must be redis://host:6379, or rediss://host:6379 for TLS" }}
+{{- end }}
+{{- if not (regexMatch `^(sha256:[0-9a-f]{64})?$` .Values.image.digest) }}
+{{- $wrong = append $wrong "image.digest must be sha256: and 64 hexadecimal digits" }}
+{{- end }}
+{{- if eq (toString .Values.pod.securityContext.runAsUser) "0" }}
+{{- $wrong = append $wrong "pod.securityContext.runAsUser is 0, but the engine does not run as root: take any other number" }}
+{{- end }}
+{{- range .Values.pod.extraEnv }}
+{{- if or (hasPrefix "CADENCE_" .name) (hasPrefix "PG" .name) (has .name (list "DATABASE_URL" "REDIS_URL" "KAFKA_BOOTSTRAP_SERVERS")) }}
+{{- $wrong = append $wrong (printf "pod.extraEnv sets %s, which has a value of its own: see settings, postgres, redis and kafka" .name) }}
+{{- end }}
+{{- end }}
+{{- if contains "sslmode=" .Values.postgres.url }}
+{{- $wrong = append $wrong "postgres.url names an sslmode: set postgres.tls.mode instead, migrations would not understand it there" }}
+{{- end }}
+{{- with .Values.postgres.tls }}
+{{- if and (hasPrefix "verify" .mode) (not .secret) }}
+{{- $wrong = append $wrong (printf "postgres.tls.mode is %s, but postgres.tls.secret is not set: name the Secret that holds the CA's certificate" .mode) }}
+{{- end }}
+{{- if ne (empty .certificate) (empty .key) }}
+{{- $wrong = append $wrong "postgres.tls.certificate and postgres.tls.key go together: set both, or neither" }}
+{{- end }}
+{{- if and .certificate (not .secret) }}
+{{- $wrong = append $wrong "postgres.tls.certificate is set, but postgres.tls.secret, which holds it, is not" }}
+{{- end }}
+{{- end }}
+{{- if and .Values.redis.tls.secret .Values.redis.url }}
+{{- if not (and (hasPrefix "rediss://" .Values.redis.url) (contains (printf "ssl_ca_certs=/etc/cadence-engine/redis/%s" .Values.redis.tls.ca) .Values.redis.url)) }}
+{{- $wrong = append $wrong (printf "redis.tls.secret is set, but redis.url does not use it: rediss://host:6379?ssl_ca_certs=/etc/cadence-engine/redis/%s" .Values.redis.tls.ca) }}
+{{- end }}
+{{- end }}
+{{- if and (eq .Values.topics.create "strimzi") (not .Values.topics.strimzi.cluster) }}
+{{- $wrong = append $wrong "topics.create is strimzi, but topics.strimzi.cluster is not set: the name of the Kafka resource" }}
+{{- end }}
+{{- $consumers := ternary .Values.keda.consumer.maxReplicas .Values.consumer.replicas .Values.keda.enabled }}
+{{- if and (ne .Values.topics.create "none") (gt (int64 $consumers) (int64 .Values.topics.partitions)) }}
+{{- $wrong = append $wrong (printf "%v consumers, but topics.partitions is %v: those beyond it would have nothing to read" $consumers .Values.topics.partitions) }}
+{{- end }}
+{{- range $part := list "consumer" "worker" }}
+{{- with index $.Values.keda $part }}
+{{- if gt (int64 .minReplicas) (int64 .maxReplicas) }}
+{{- $wrong = append $wrong (printf "keda.%s.minReplicas is above its maxReplicas" $part) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if $wrong }}
+{{- fail (printf "\n\n  - %s\n" (join "\n  - " $wrong)) }}
+{{- end }}
+{{- end -}}
