@@ -7,11 +7,14 @@ import pytest
 
 from cadence_contracts.inbound import AnyInbound, ContactDeleted, ContactUpdated, MessageReceived
 from cadence_engine.bus.relay.batches import lock_next
+from cadence_engine.domain.enrollment import LIVE, Status
 from cadence_engine.domain.events import CANCELLED, RESUMED, STARTED
+from cadence_engine.domain.operate import Pause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.detect_inactive import PAGE, companies_due, detect_page
 from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.halt import halt
+from cadence_engine.handlers.operate import Order, operate_on_batch
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received, Span
 from cadence_engine.handlers.why import why_contact
@@ -19,6 +22,8 @@ from cadence_engine.scheduling.wakeups.buckets import HORIZON, WIDTH
 from cadence_engine.storage import relay, wakeups
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.enrollments.choose import Chosen
+from cadence_engine.storage.reports import enrollments
 from tests.bench import seed
 from tests.storage.conftest import CONTACTS, EVENTS_IN_BATCH, LATER, OVERDUE, UNPUBLISHED
 from tests.storage.plans import Plan, Scan, plans_of
@@ -119,6 +124,45 @@ async def status(unit: UnitOfWork) -> int:
     return len(answer.timeline.happened) if answer else 0
 
 
+async def live_enrollments(unit: UnitOfWork) -> int:
+    """Two pages of a list, the second behind the first."""
+    return await _listed(unit, Chosen("company-1").within(LIVE))
+
+
+async def waiting_enrollments(unit: UnitOfWork) -> int:
+    """The same of those that are active and due in a time."""
+    soon = unit.now + timedelta(minutes=1)
+    return await _listed(unit, Chosen("company-1", due_after=soon, due_before=soon + timedelta(days=300)))
+
+
+async def parked_enrollments(unit: UnitOfWork) -> int:
+    """The same of those that are parked."""
+    return await _listed(unit, Chosen("company-1").within({Status.PARKED}))
+
+
+async def all_enrollments(unit: UnitOfWork) -> int:
+    """The same of all, ended ones too."""
+    return await _listed(unit, Chosen("company-1"))
+
+
+async def enrollments_of_a_contact(unit: UnitOfWork) -> int:
+    """All that one contact went through."""
+    chosen = Chosen("company-1", contact_id="contact-1")
+    return len((await enrollments.listed(unit.connection, chosen, rows=ROWS)).passages)
+
+
+async def pausing(unit: UnitOfWork) -> int:
+    """A batch of an operator's order."""
+    order = Order(Pause(unit.now + timedelta(days=1)), "olga")
+    return (await operate_on_batch(unit, Chosen("company-1", step_key="welcome"), order, POLICY, rows=ROWS)).done
+
+
+async def _listed(unit: UnitOfWork, chosen: Chosen) -> int:
+    first = await enrollments.listed(unit.connection, chosen, rows=ROWS // 2)
+    second = await enrollments.listed(unit.connection, chosen, rows=ROWS // 2, after=first.next_cursor)
+    return len({each.enrollment.enrollment_id for each in (*first.passages, *second.passages)})
+
+
 async def _applied(unit: UnitOfWork, told: Sequence[AnyInbound], expected: str) -> int:
     """How many of these events follow from a page of the records."""
     received = tuple(
@@ -143,6 +187,12 @@ STORIES: Mapping[Story, int] = {
     publishing: UNPUBLISHED * EVENTS_IN_BATCH,
     planning: 1,
     status: 2,
+    live_enrollments: ROWS,
+    waiting_enrollments: ROWS,
+    parked_enrollments: ROWS,
+    all_enrollments: ROWS,
+    enrollments_of_a_contact: 2,
+    pausing: ROWS,
 }
 """Each with how much it does."""
 
@@ -165,6 +215,9 @@ async def test_no_statement_goes_through_a_large_table(large: Pool, story: Story
         ("contacts_by_silence", silent_contacts),
         ("event_batches_unpublished", publishing),
         ("cadence_events_of_enrollment", status),
+        ("enrollments_one_live", live_enrollments),
+        ("enrollments_due_of_company", waiting_enrollments),
+        ("enrollments_parked", parked_enrollments),
     ],
 )
 async def test_a_missing_index_is_noticed(large: Pool, index: str, story: Story) -> None:

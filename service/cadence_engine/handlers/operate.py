@@ -22,6 +22,7 @@ from cadence_engine.storage.connection import Connection
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import choose, load, resuming
 from cadence_engine.storage.enrollments.choose import Chosen, Place
+from cadence_engine.storage.watermark import clock
 
 WELL_APART = timedelta(seconds=0.1)
 AS_SAID_BEFORE = "its pause was until now"
@@ -91,7 +92,7 @@ async def operate_on(
     found = await load.one(unit.connection, company_id, enrollment_id)
     if found is None:
         return NotFound()
-    outcomes, _ = await _carry_out(unit, Chosen(company_id), [found], order, policy, unit.now)
+    outcomes, _ = await _carry_out(unit, Chosen(company_id), [found], order, policy, None)
     return outcomes[0] if outcomes else NotFound()
 
 
@@ -117,8 +118,7 @@ async def operate_on_batch(
     """
     narrowed = eligible(chosen, order.operation)
     page = await choose.page(unit.connection, narrowed, after=after, rows=rows)
-    first = max(unit.now, free_from or unit.now)
-    outcomes, free_from = await _carry_out(unit, narrowed, page.enrollments, order, policy, first)
+    outcomes, free_from = await _carry_out(unit, narrowed, page.enrollments, order, policy, free_from)
     return Batch(outcomes, len(page.enrollments), page.after, free_from)
 
 
@@ -134,31 +134,38 @@ async def resume_whose_time_has_come(
     unit: UnitOfWork, policy: Policy, rows: int, free_from: datetime | None = None
 ) -> WentOn:
     """Let up to `rows` paused enrollments go on, of any company, as was said when they were paused."""
-    first = max(unit.now, free_from or unit.now)
     found = await resuming.find(unit.connection, unit.now, rows)
     if not found:
-        return WentOn(0, first)
+        return WentOn(0, max(unit.now, free_from or unit.now))
     await contacts.lock(unit.connection, {(company_id, contact_id) for company_id, contact_id, _, _ in found})
     held = await _statuses(unit.connection, {(company_id, cadence_id) for company_id, _, cadence_id, _ in found})
     locked = await resuming.lock(unit.connection, unit.now, [(row[0], row[3]) for row in found])
-    spread = Spread(first, WELL_APART)
-    situations = await _situations(unit, locked, held, policy, spread)
+    now = await clock(unit.connection)
+    spread = Spread(max(now, free_from or now), WELL_APART)
+    situations = await _situations(unit, locked, held, policy, spread, now)
     decided = [decide(Resume(), e, situation, SCHEDULE, AS_SAID_BEFORE) for e, situation in situations]
     await apply(unit, [each for each in decided if isinstance(each, Decision)])
     return WentOn(len(found), spread.free_from)
 
 
 async def _carry_out(
-    unit: UnitOfWork, chosen: Chosen, found: Collection[Enrollment], order: Order, policy: Policy, first: datetime
+    unit: UnitOfWork,
+    chosen: Chosen,
+    found: Collection[Enrollment],
+    order: Order,
+    policy: Policy,
+    free_from: datetime | None,
 ) -> tuple[list[Outcome], datetime]:
     await contacts.lock(unit.connection, {enrollment.contact_key for enrollment in found})
     held = await _statuses(unit.connection, {(enrollment.company_id, enrollment.cadence_id) for enrollment in found})
     locked = await choose.lock(unit.connection, chosen, [enrollment.enrollment_id for enrollment in found])
-    spread = Spread(first, order.apart)
+    # Read behind the locks: what another operator made due a moment ago must not seem to be due in the future.
+    now = await clock(unit.connection)
+    spread = Spread(max(now, free_from or now), order.apart)
     cause = Cause(actor=order.actor)
     outcomes: list[Outcome] = []
     decisions = []
-    for enrollment, situation in await _situations(unit, locked, held, policy, spread):
+    for enrollment, situation in await _situations(unit, locked, held, policy, spread, now):
         decided = decide(order.operation, enrollment, situation, cause, order.reason)
         if isinstance(decided, Left):
             outcomes.append(LeftAsIs(enrollment, decided))
@@ -181,6 +188,7 @@ async def _situations(
     held: Mapping[tuple[str, UUID], CadenceStatus],
     policy: Policy,
     spread: Spread,
+    now: datetime,
 ) -> Iterable[tuple[Enrollment, Situation]]:
     keys = {(e.company_id, e.cadence_id, e.version) for e, _ in locked}
     versions: Mapping[VersionKey, CadenceVersion] = await cadences.versions(unit.connection, keys)
@@ -192,7 +200,7 @@ async def _situations(
                 cadence_status=held[e.company_id, e.cadence_id],
                 zone=facts.zone(policy.default_time_zone),
                 spread=spread,
-                now=unit.now,
+                now=now,
             ),
         )
         for e, facts in locked

@@ -13,7 +13,8 @@ import pytest
 
 from cadence_engine.domain.cadence import CadenceVersion, Wait
 from cadence_engine.domain.enroll import EnrollRequest
-from cadence_engine.domain.events import REFUSED, Cause
+from cadence_engine.domain.events import HASTENED, REFUSED, Cause
+from cadence_engine.domain.operate import Operation, Pause, Resume, RunNow, Skip
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence
 from cadence_engine.handlers.cancel import cancel_enrollment
@@ -22,6 +23,7 @@ from cadence_engine.handlers.enroll import enroll
 from cadence_engine.handlers.halt import claims_over
 from cadence_engine.handlers.halt import halt as halt_company
 from cadence_engine.handlers.move_enrollments import Move, move_batch
+from cadence_engine.handlers.operate import Order, operate_on
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received
 from cadence_engine.storage import cadences
@@ -36,6 +38,7 @@ ANA: Final = "ana"
 PHONE: Final = "+5511999990000"
 ONE_DUE_NOW: Final = (Wait(), Wait(days=1))
 LAST_ONE_DUE_NOW: Final = (Wait(),)
+NONE_DUE_YET: Final = (Wait(days=1), Wait(days=1))
 PATIENT: Final = Policy(gate_max_lag=timedelta(hours=1), relay_max_lag=timedelta(hours=1))
 """Nobody publishes here, and a slow machine is no reason to hold a step."""
 
@@ -43,8 +46,8 @@ STARTED, EXECUTED = "cadence.enrollment.started", "cadence.step.executed"
 SEND, SKIPPED = "whatsapp.send.requested", "cadence.step.skipped"
 MOVED = "cadence.enrollment.moved"
 LAST_WORD: Final = {
-    "active": {STARTED, EXECUTED},
-    "paused": {"cadence.enrollment.paused"},
+    "active": {STARTED, EXECUTED, SKIPPED, "cadence.enrollment.resumed"},
+    "paused": {"cadence.enrollment.paused", SKIPPED},
     "cancelled": {"cadence.enrollment.cancelled"},
     "completed": {"cadence.enrollment.completed"},
 }
@@ -156,10 +159,41 @@ def move(scene: Scene) -> Work:
     return publish_and_move
 
 
+def _order(scene: Scene, *operations: Operation) -> Work:
+    """One after the other, each in a transaction of its own."""
+    whose = scene.enrollment_id
+    assert whose is not None
+
+    async def carry_out(pool: Pool) -> None:
+        for operation in operations:
+            order = Order(operation, "olga")
+            await run(pool, lambda unit, order=order: operate_on(unit, scene.company, whose, order, PATIENT))  # type: ignore[misc]
+
+    return carry_out
+
+
+def hold(scene: Scene) -> Work:
+    return _order(scene, Pause())
+
+
+def hold_and_let_go(scene: Scene) -> Work:
+    return _order(scene, Pause(), Resume())
+
+
+def skip(scene: Scene) -> Work:
+    return _order(scene, Skip("step-1"))
+
+
+def run_now(scene: Scene) -> Work:
+    return _order(scene, RunNow())
+
+
 Contender = Callable[[Scene], Work]
-STOPS: Final[Sequence[Contender]] = (reply, opt_out, erase, cancel, pause)
+STOPS: Final[Sequence[Contender]] = (reply, opt_out, erase, cancel, pause, hold)
+PAUSES: Final[Sequence[Contender]] = (pause, hold)
+"""Of the stops, those after which the passage is paused."""
 ENDS: Final[Sequence[Contender]] = (*STOPS, cancel_by_event)
-"""Those, and what ends only the passages that are there."""
+"""The stops, and what ends only the passages that are there."""
 HOLDS: Final[Sequence[Contender]] = (halt,)
 """Nothing is sent after these, and the passage stays as it is."""
 
@@ -175,14 +209,19 @@ class Race(NamedTuple):
 
     @property
     def name(self) -> str:
-        which = " of the last step" if self.waits is LAST_ONE_DUE_NOW else "" if self.known else " of a stranger"
+        which = {LAST_ONE_DUE_NOW: " of the last step", NONE_DUE_YET: " of a step to come"}.get(tuple(self.waits), "")
+        which = which if self.known else " of a stranger"
         return f"{self.one.__name__} and {self.other.__name__}{which}".replace("_", " ")
 
 
 RACES: Final = (
     *(Race(stop, claim, enrolled=True) for stop in (*ENDS, *HOLDS)),
     *(Race(stop, claim, enrolled=True, waits=LAST_ONE_DUE_NOW) for stop in (reply, cancel)),
-    *(Race(stop, start, enrolled=stop is cancel) for start in (enroll_by_hand, purchase) for stop in STOPS),
+    *(Race(stop, start, enrolled=stop in (cancel, hold)) for start in (enroll_by_hand, purchase) for stop in STOPS),
+    *(Race(skip, other, enrolled=True) for other in (claim, skip, reply, erase, pause, hold)),
+    Race(skip, claim, enrolled=True, waits=LAST_ONE_DUE_NOW),
+    *(Race(run_now, other, enrolled=True, waits=NONE_DUE_YET) for other in (claim, run_now, skip, reply, pause, hold)),
+    *(Race(hold_and_let_go, other, enrolled=True) for other in (claim, pause, reply, skip)),
     Race(enroll_by_hand, enroll_by_hand, enrolled=False),
     Race(enroll_by_hand, purchase, enrolled=False),
     Race(claim, claim, enrolled=True),
@@ -208,12 +247,14 @@ class Passage:
 
     @property
     def life(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Its events, without those that share a revision: the sends of their step, a move of whatever it finds."""
-        return [(type_, data) for type_, _, data in self.told if type_ not in (SEND, SKIPPED, MOVED)]
+        """Its events, without those that share a revision: sends that of their step, others that of what they find."""
+        sharing = HASTENED, MOVED
+        return [(type_, data) for type_, _, data in self.told if type_ not in sharing and not _is_send(type_, data)]
 
     @property
     def sends(self) -> list[str]:
-        return [str(event_id) for type_, event_id, _ in self.told if type_ in (SEND, SKIPPED)]
+        """Those that were erased before they were published too."""
+        return [str(event_id) for type_, event_id, data in self.told if _is_send(type_, data)]
 
     @property
     def live(self) -> bool:
@@ -231,10 +272,15 @@ class Passage:
             yield f"it is {self.status} after {types}"
         if any(type_ in LAST_WORD["cancelled"] | LAST_WORD["completed"] for type_ in types[:-1]):
             yield f"it went on after its end: {types}"
-        if types.count(EXECUTED) != self.steps:
-            yield f"it ran {types.count(EXECUTED)} steps, its row says {self.steps}"
+        steps = [data["stepKey"] for type_, data in self.life if type_ in (EXECUTED, SKIPPED)]
+        if steps != [f"step-{n}" for n in range(1, self.steps + 1)]:
+            yield f"it ran or skipped {steps}, its row says {self.steps} steps"
         if [data["sendId"] for type_, data in self.life if type_ == EXECUTED] != self.sends:
             yield "its sends are not those of its steps"
+
+
+def _is_send(type_: str, data: Mapping[str, Any]) -> bool:
+    return type_ == SEND or (type_ == SKIPPED and data["reason"] == "erased")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,8 +309,9 @@ def broken_promises(contenders: Sequence[Contender], stepper: Stepper, scene: Sc
     for side, stop in enumerate(contenders):
         if stop not in (*ENDS, *HOLDS):
             continue
-        stopped = [p for p in found.passages if stop is not cancel or p.enrollment_id == scene.enrollment_id]
-        if stop in ENDS and any(p.status == "active" if stop is pause else p.live for p in stopped):
+        named = stop in (cancel, hold)
+        stopped = [p for p in found.passages if not named or p.enrollment_id == scene.enrollment_id]
+        if stop in ENDS and any(p.status == "active" if stop in PAUSES else p.live for p in stopped):
             yield f"a passage goes on after {stop.__name__}"
         # A side's last commit is the one that confirms.
         overtaken = stepper.committed[-1] != side and contenders[1 - side] is claim
@@ -396,6 +443,10 @@ PLANTS: Final = {
         Race(claim, claim, True), {"FOR UPDATE SKIP LOCKED": "", " AND e.revision = new.decided_on": ""}
     ),
     "the enrollments of a move": Plant(Race(move, claim, True), {"FOR UPDATE OF e": ""}),
+    "the enrollment of an operator": Plant(Race(skip, claim, True), {"FOR UPDATE OF e": ""}),
+    "the cadence of a resumption": Plant(
+        Race(hold_and_let_go, pause, True), {"FOR SHARE OF cadences": "", "FOR SHARE": ""}
+    ),
     "what is live of a stop": Plant(
         Race(reply, claim, True, LAST_ONE_DUE_NOW), {"WHERE e.status IN ('active', 'paused', 'parked')": "WHERE true"}
     ),

@@ -103,11 +103,11 @@ async def page(conn: Connection, chosen: Chosen, *, after: Place | None, rows: i
     if not chosen.possible:
         return Page((), None)
     way, terms = way_through(chosen), _Terms(chosen)
-    order = f"company_id, {', '.join(way.columns)}"
+    order = ", ".join(way.columns)
     sought, wanted = terms.sought(), terms.looked_at()
     if after is not None:
         place = ", ".join(f"{terms.value(each)}::{type_}" for each, type_ in zip(after, way.types, strict=True))
-        sought += f" AND ({', '.join(way.columns)}) > ({place})"
+        sought += f" AND ({order}) > ({place})"
     found = await conn.fetch(
         f"""
         SELECT {COLUMNS}, e.wanted, e.place FROM (
