@@ -50,7 +50,7 @@ def test_ids_choices_and_times_are_shown_and_what_is_about_a_person_is_not() -> 
     [
         json.dumps(f"{NAME} {PHONE}").encode(),
         json.dumps({PHONE: 1, NAME: None}).encode(),
-        json.dumps({"id": PHONE, "contactId": {"name": NAME}, "messageId": [PHONE]}).encode(),
+        json.dumps({"id": PHONE, "contactId": {"name": NAME}, "messageId": [PHONE], "type": NAME}).encode(),
         json.dumps({"amount": int(PHONE), "x": float(PHONE)}).encode(),
         f"{NAME};{PHONE}".encode(),
         f"{NAME};{PHONE}".encode("utf-16"),

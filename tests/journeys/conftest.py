@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -148,8 +149,16 @@ def twice(told: Iterable[Told]) -> list[str]:
     return [event_id for event_id in set(ids) if ids.count(event_id) > 1]
 
 
+@pytest.fixture
+def engine_environment() -> Mapping[str, str]:
+    """More of the engine's environment, for a test module to override."""
+    return {}
+
+
 @pytest_asyncio.fixture
-async def world(servers: Servers, database_url: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(
+    servers: Servers, database_url: str, topic_prefix: str, tmp_path: Path, engine_environment: Mapping[str, str]
+) -> AsyncIterator[World]:
     """The engine, running and ready; `world.fleet` may be hurt."""
     environment = {
         **servers.addresses.as_environment(),
@@ -157,6 +166,7 @@ async def world(servers: Servers, database_url: str, topic_prefix: str, tmp_path
         "CADENCE_TOPIC_PREFIX": topic_prefix,
         "CADENCE_TRIGGER_TOPICS": "cart.abandoned",
         "CADENCE_SESSION_TIMEOUT": "2",
+        **engine_environment,
     }
     bootstrap = servers.addresses.kafka_bootstrap_servers
     settings = Settings(

@@ -14,8 +14,9 @@ from cadence_engine.cli.output import Refused, at
 from cadence_engine.cli.session import Company, Json, Session, external_id
 from cadence_engine.cli.timeline import line_of, meaning_of
 from cadence_engine.domain.enroll import Refusal
+from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.domain.gate import Held
-from cadence_engine.domain.masking import masked
+from cadence_engine.domain.masking import masked, without_phones
 from cadence_engine.domain.outlook import Outlook, Silence, SoFar
 from cadence_engine.domain.waiting import WaitsFor
 from cadence_engine.handlers.why import PASSAGES, Answer, Explained, why_contact, why_enrollment
@@ -98,7 +99,12 @@ def _document(answer: Answer) -> dict[str, Any]:
         "contact": answer.contact,
         "tags": answer.tags,
         "passages": [
-            {**asdict(each.passage), "waits_for": each.waits_for, "cadence_status": each.cadence.status}
+            {
+                **asdict(each.passage),
+                "enrollment": _without_phones(each.passage.enrollment),
+                "waits_for": each.waits_for,
+                "cadence_status": each.cadence.status,
+            }
             for each in answer.passages
         ],
         "timeline": answer.timeline.happened,
@@ -107,6 +113,10 @@ def _document(answer: Answer) -> dict[str, Any]:
         "gate": {"held": answer.held, "watermark": answer.gate.watermark},
         "halts": answer.halts,
     }
+
+
+def _without_phones(enrollment: Enrollment) -> Enrollment:
+    return enrollment._replace(context=without_phones(enrollment.context))
 
 
 def _print(answer: Answer) -> None:

@@ -89,7 +89,8 @@ def _mask(content: Any) -> Any:
 
 
 def _shown(value: Any) -> Any:
-    fits = isinstance(value, str) and len(value) <= MAX_ATTRIBUTE_LENGTH and value.isprintable()
+    # No id, type or time has a space; what somebody is called mostly has.
+    fits = isinstance(value, str) and len(value) <= MAX_ATTRIBUTE_LENGTH and value.isprintable() and " " not in value
     return value if fits and not is_phone(value) else _mask(value)
 
 

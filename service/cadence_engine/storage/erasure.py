@@ -1,12 +1,17 @@
 """Blanking a deleted contact's personal data in enrollments and log."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cadence_engine.domain.cadence import UNRECORDED
 from cadence_engine.domain.contact import Contact
-from cadence_engine.domain.events import PAUSED, RESUMED
+from cadence_engine.domain.events import PAUSED, RESUMED, STARTED
 from cadence_engine.storage.connection import Connection
 
+Creation = tuple[str, str, str, str]
+"""(company id, contact id, CloudEvents source, id) of a `contact.created`."""
+
+# Neither may hold a newline.
+DIGEST = r"sha256(salt || convert_to(source || E'\n' || id, 'UTF8'))"
 OPERATORS_REASON = (PAUSED, RESUMED)
 """Events whose `reason` is in the words of the operator whom they name; in the others these are the `note`."""
 
@@ -35,7 +40,51 @@ async def blank(connection: Connection, contacts: Sequence[Contact]) -> None:
         list(UNRECORDED),
     )
     if passages:
-        await _blank_log(connection, [row[0] for row in passages], [row[1] for row in passages])
+        company_ids, enrollment_ids = [row[0] for row in passages], [row[1] for row in passages]
+        await _remember_creations(connection, company_ids, enrollment_ids)
+        await _blank_log(connection, company_ids, enrollment_ids)
+
+
+async def repeated(connection: Connection, creations: Collection[Creation]) -> set[Creation]:
+    """Those of the creations that began a passage of their contact before it was deleted."""
+    if not creations:
+        return set()
+    rows = await connection.fetch(
+        f"""
+        SELECT told.* FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+            AS told (company_id, contact_id, source, id)
+        WHERE EXISTS (
+            SELECT FROM erased_creations known
+            WHERE known.company_id = told.company_id AND known.contact_id = told.contact_id AND digest = {DIGEST}
+        )
+        """,  # noqa: S608  # a constant of this module
+        *zip(*sorted(creations), strict=True),
+    )
+    return {(row[0], row[1], row[2], row[3]) for row in rows}
+
+
+async def _remember_creations(connection: Connection, company_ids: list[str], enrollment_ids: list[str]) -> None:
+    await connection.execute(
+        f"""
+        WITH told AS MATERIALIZED (
+            SELECT DISTINCT ON (company_id, contact_id, source, id) *, uuid_send(gen_random_uuid()) AS salt
+            FROM unnest($1::text[], $2::uuid[]) AS passage (company_id, enrollment_id)
+            JOIN cadence_events started USING (company_id, enrollment_id)
+            CROSS JOIN LATERAL (SELECT data #>> '{{cause,source}}' AS source, data #>> '{{cause,id}}' AS id) AS cause
+            WHERE started.type = $3 AND data ->> 'trigger' = 'contact.created' AND source IS NOT NULL
+        )
+        INSERT INTO erased_creations (company_id, contact_id, salt, digest)
+        SELECT company_id, contact_id, salt, {DIGEST} FROM told
+        WHERE NOT EXISTS (
+            SELECT FROM erased_creations known
+            WHERE known.company_id = told.company_id AND known.contact_id = told.contact_id
+                AND known.digest = {DIGEST.replace("salt", "known.salt")}
+        )
+        """,  # noqa: S608  # a constant of this module
+        company_ids,
+        enrollment_ids,
+        STARTED,
+    )
 
 
 async def _blank_log(connection: Connection, company_ids: list[str], enrollment_ids: list[str]) -> None:

@@ -248,6 +248,18 @@ CREATE TABLE enroll_many_answers (
     CHECK ((refusal IS NOT NULL) = (outcome = 'refused'))
 );
 
+-- What began the passages of deleted contacts, so that it begins none again when its producer repeats it as if it were
+-- news: the inbox forgets ids after some days. A digest of `source`, a newline and `id` behind the salt.
+
+CREATE TABLE erased_creations (
+    company_id  text NOT NULL,
+    contact_id  text NOT NULL,
+    salt        bytea NOT NULL,
+    digest      bytea NOT NULL,
+    PRIMARY KEY (company_id, contact_id, digest),
+    FOREIGN KEY (company_id, contact_id) REFERENCES contacts
+);
+
 -- The log, which is the outbox. Batch order is commit order for one enrollment: the id is drawn as the last statement.
 
 CREATE TABLE event_batches (
