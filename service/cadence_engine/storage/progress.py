@@ -48,6 +48,8 @@ async def advance(connection: Connection, spans: Sequence[Span]) -> None:
     Raises Rewound, having moved what it could, when a partition's row is missing or lies before the span's `first`:
     records between the two would be lost. Another consumer may be ahead: then the row stays, and the inbox knows.
     """
+    if not spans:
+        return
     ordered = sorted(spans, key=lambda span: (span.topic, span.partition))
     moved = await connection.fetch(
         """
