@@ -126,3 +126,28 @@ async def test_a_dead_letter_that_was_found_while_its_contact_was_erased_is_forg
         "state": "dropped",
         "value": None,
     }
+
+
+async def test_answers_of_enroll_many_are_forgotten_when_nobody_asks_for_them_again(desk: Desk, upkeep: Upkeep) -> None:
+    await desk.due(2, after=timedelta(minutes=-1))
+    cadence_id = await desk.pool.fetchval("SELECT cadence_id FROM cadences")
+    await desk.pool.execute(
+        """
+        INSERT INTO enroll_many (company_id, idempotency_key, cadence_id, used_at)
+        SELECT 'acme', key, $1, now() - age FROM (VALUES ('old', interval '8 days'), ('new', '6 days')) AS k (key, age)
+        """,
+        cadence_id,
+    )
+    assert [await upkeep.forget_answers() for _ in range(2)] == [True, False]
+    assert await desk.pool.fetchval("SELECT array_agg(idempotency_key) FROM enroll_many") == ["new"]
+
+
+async def test_the_contacts_of_a_deleted_company_are_erased_to_the_last(desk: Desk, upkeep: Upkeep) -> None:
+    await desk.due(3, after=timedelta(minutes=-1))
+    assert await upkeep.erase_companies() is False
+    await desk.stage.hears("company.deleted")
+    await desk.pool.execute("UPDATE company_erasures SET asked_at = now() - interval '2 minutes'")
+    while await upkeep.erase_companies():
+        pass
+    assert await desk.pool.fetchval("SELECT bool_and(erased) FROM contacts")
+    assert await desk.pool.fetchval("SELECT finished_at IS NOT NULL FROM company_erasures")
