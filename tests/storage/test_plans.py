@@ -14,7 +14,7 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.detect_inactive import PAGE, companies_due, detect_page
 from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.halt import halt
-from cadence_engine.handlers.operate import Order, operate_on_batch
+from cadence_engine.handlers.operate import Order, operate_on_batch, resume_whose_time_has_come
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received, Span
 from cadence_engine.handlers.why import why_contact
@@ -157,6 +157,13 @@ async def pausing(unit: UnitOfWork) -> int:
     return (await operate_on_batch(unit, Chosen("company-1", step_key="welcome"), order, POLICY, rows=ROWS)).done
 
 
+async def going_on(unit: UnitOfWork) -> int:
+    """A batch of pauses that end by themselves."""
+    over = Order(Pause(unit.now - timedelta(seconds=1)), "olga")
+    await operate_on_batch(unit, Chosen("company-1", statuses=LIVE), over, POLICY, rows=ROWS)
+    return (await resume_whose_time_has_come(unit, POLICY, ROWS)).rows
+
+
 async def _listed(unit: UnitOfWork, chosen: Chosen) -> int:
     first = await enrollments.listed(unit.connection, chosen, rows=ROWS // 2)
     second = await enrollments.listed(unit.connection, chosen, rows=ROWS // 2, after=first.next_cursor)
@@ -193,6 +200,7 @@ STORIES: Mapping[Story, int] = {
     all_enrollments: ROWS,
     enrollments_of_a_contact: 2,
     pausing: ROWS,
+    going_on: ROWS,
 }
 """Each with how much it does."""
 
@@ -218,6 +226,7 @@ async def test_no_statement_goes_through_a_large_table(large: Pool, story: Story
         ("enrollments_one_live", live_enrollments),
         ("enrollments_due_of_company", waiting_enrollments),
         ("enrollments_parked", parked_enrollments),
+        ("enrollments_resuming", going_on),
     ],
 )
 async def test_a_missing_index_is_noticed(large: Pool, index: str, story: Story) -> None:

@@ -1,7 +1,5 @@
 """Which enrollments a caller means: the same words in a list, a count and an order."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator, Field
@@ -43,9 +41,8 @@ class Choice(Asked):
             cadence_id=cadence_id,
             contact_id=self.contact_id,
             step_key=self.step_key,
-            **self._bounds(),
+            due_after=self.due_after,
+            due_before=self.due_before,
+            started_after=self.started_after,
+            started_before=self.started_before,
         )
-
-    def _bounds(self) -> Mapping[str, datetime | None]:
-        names = ("due_after", "due_before", "started_after", "started_before")
-        return {name: getattr(self, name) for name in names}
