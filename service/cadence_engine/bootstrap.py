@@ -16,8 +16,10 @@ from cadence_engine import health, telemetry
 from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.domain.policy import Policy
 from cadence_engine.health import Readiness
+from cadence_engine.metrics.committed import count
+from cadence_engine.metrics.process import PROCESS
 from cadence_engine.settings import Settings
-from cadence_engine.storage import database, schema_version
+from cadence_engine.storage import committed, database, schema_version
 from cadence_engine.storage.connection import Pool
 
 log = structlog.stdlib.get_logger("cadence_engine.bootstrap")
@@ -88,6 +90,8 @@ async def _run(name: str, main: Main, settings: Settings, *, needs_schema: bool)
     telemetry.log_loop_errors(asyncio.get_running_loop())
     readiness = Readiness()
     readiness.block(POSTGRES, "not connected yet")
+    PROCESS.begins(name, readiness)
+    committed.listen(count)
     log.info("process_started")
     try:
         async with health.serve(readiness, settings.health_host, settings.health_port):
@@ -105,6 +109,7 @@ async def _live(
     pool = await _connect(name, settings, stop, readiness)
     if pool is None:
         return FINE
+    PROCESS.connects("process", pool)
     try:
         if needs_schema:
             await _wait_for_schema(pool, stop, readiness)

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from cadence_engine.metrics.registry import exposition
+
 
 class Readiness:
     """Why this process is not ready, or ready but worse off than it should be. Ready means that nothing blocks it."""
@@ -33,7 +35,7 @@ class Readiness:
 
 @asynccontextmanager
 async def serve(readiness: Readiness, host: str, port: int) -> AsyncIterator[None]:
-    """Answer GET /health/live and /health/ready while the context lasts; port 0: no server at all.
+    """Answer GET /health/live, /health/ready and /metrics while the context lasts; port 0: no server at all.
 
     `live` answers 200 as long as the event loop turns. `ready` answers 200 or 503, with the reasons by part:
     `{"ready": false, "blocking": {"postgres": "..."}, "degraded": {}}`. Raises OSError when the port is taken.
@@ -58,6 +60,12 @@ def _application(readiness: Readiness) -> web.Application:
         said = {"ready": readiness.ready, "blocking": readiness.blocking, "degraded": readiness.degraded}
         return web.json_response(said, status=200 if readiness.ready else 503)
 
+    async def metrics(request: web.Request) -> web.Response:
+        written, content_type = exposition(request.headers.get("Accept", ""))
+        return web.Response(body=written, headers={"Content-Type": content_type})
+
     application = web.Application()
-    application.add_routes([web.get("/health/live", live), web.get("/health/ready", ready)])
+    application.add_routes(
+        [web.get("/health/live", live), web.get("/health/ready", ready), web.get("/metrics", metrics)]
+    )
     return application

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     detect_every: float = Field(5.0, gt=0)
     upkeep_every: float = Field(60.0, gt=0)
     watermark_every: float = Field(0.05, gt=0)
+    measure_every: float = Field(15.0, gt=0, description="a look at what waits in the database, for metrics")
 
     inbox_days: int = Field(14, ge=1, description="longer than the retention of the inbound topics")
     dead_letter_days: int = Field(30, ge=1, description="dead letters are deleted then, settled or not")
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
 
     pool_size: int = Field(4, ge=1, description="connections to PostgreSQL; the consumer takes one per topic at least")
     health_host: str = "127.0.0.1"
-    health_port: int = Field(0, ge=0, le=65535, description="liveness and readiness over HTTP; 0: none")
+    health_port: int = Field(0, ge=0, le=65535, description="liveness, readiness and metrics over HTTP; 0: none")
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=0, le=65535, description="0: any that is free, told in the log")
     api_body_bytes: int = Field(1024 * 1024, ge=1024, description="the largest body of a call to the API")

@@ -21,6 +21,7 @@ from cadence_engine.bus import consumer, topics
 from cadence_engine.bus.consumer import ApplyPage
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.page import PageCounts
 from cadence_engine.handlers.received import Page
 from cadence_engine.health import Readiness
 from cadence_engine.settings import Settings
@@ -112,7 +113,7 @@ class Road:
         self.running.append(Running(stop, asyncio.create_task(running), readiness, woken))
         return self.running[-1]
 
-    async def apply(self, unit: UnitOfWork, page: Page, _: Policy) -> None:
+    async def apply(self, unit: UnitOfWork, page: Page, _: Policy) -> PageCounts:
         """What `handlers.page` does, with a table of its own for effects."""
         self.pages.append(page)
         await progress.advance(unit.connection, page.spans)
@@ -125,6 +126,7 @@ class Road:
         )
         if self.fail is not None:
             self.fail(page)
+        return PageCounts(len(fresh), len(page.received) - len(fresh), len(page.dead_letters))
 
     async def send(self, event: Inbound, *, event_id: str | None = None, topic: str | None = None, **how: Any) -> str:
         """Produce one event and wait for its acknowledgement; answers its id."""

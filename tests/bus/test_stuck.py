@@ -18,6 +18,7 @@ from cadence_engine.bus import stuck, topics
 from cadence_engine.devstack.jars import cache_directory, committed_jars, fetch
 from cadence_engine.devstack.kafka import Kafka
 from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.page import PageCounts
 from cadence_engine.handlers.received import Page
 from cadence_engine.settings import Settings
 from cadence_engine.storage.database import UnitOfWork
@@ -66,11 +67,11 @@ async def test_a_client_that_died_inside_is_made_anew(road: Road, routine: str) 
 async def test_a_page_that_never_comes_back_is_given_up_and_read_again(road: Road) -> None:
     hung, apply = asyncio.Event(), road.apply
 
-    async def hang_once(unit: UnitOfWork, page: Page, policy: Policy) -> None:
+    async def hang_once(unit: UnitOfWork, page: Page, policy: Policy) -> PageCounts:
         if page.received and not hung.is_set():
             hung.set()
             await asyncio.get_running_loop().create_future()
-        await apply(unit, page, policy)
+        return await apply(unit, page, policy)
 
     running = await (await road.consume(apply=hang_once)).ready()
     sent = await road.send(a_reply())

@@ -130,7 +130,7 @@ def test_the_engine_writes_nothing_and_has_time_to_end(service: Service) -> None
 def test_what_is_published_is_for_this_machine_alone() -> None:
     published = [port for service in services().values() for port in service.get("ports", [])]
 
-    assert published == ["127.0.0.1:8000:8000", "127.0.0.1:9094:9094"]
+    assert published == [f"127.0.0.1:{port}:{port}" for port in (8000, 9094, 9090, 3000)]
     assert Settings.model_fields["api_port"].default == 8000
     assert "HOST://127.0.0.1:9094" in services()["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
 
@@ -138,7 +138,7 @@ def test_what_is_published_is_for_this_machine_alone() -> None:
 def test_what_must_last_is_on_a_volume() -> None:
     mounted = dict(volume.split(":") for service in services().values() for volume in service.get("volumes", []))
 
-    assert set(mounted) == set(document()["volumes"]) == {"postgres", "kafka"}
+    assert set(mounted) == set(document()["volumes"]) == {"postgres", "kafka", "prometheus", "grafana"}
     assert mounted["kafka"] == services()["kafka"]["environment"]["KAFKA_LOG_DIRS"]
 
 

@@ -131,7 +131,9 @@ async def test_a_relay_cursor_over_serial_ids(open_world: OpenWorld, sound: bool
 
 # Ack before commit
 
-APPLY = "            _, wake_at = await database.run(self._pool, lambda unit: self._apply(unit, page, self._policy))\n"
+APPLY = (
+    "            counts, wake_at = await database.run(self._pool, lambda unit: self._apply(unit, page, self._policy))\n"
+)
 ACK_FIRST = Edit(
     "bus/consumer.py",
     APPLY,

@@ -23,7 +23,7 @@ from cadence_engine.storage import relay, wakeups
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments.choose import Chosen
-from cadence_engine.storage.reports import enrollments
+from cadence_engine.storage.reports import backlog, enrollments
 from tests.bench import seed
 from tests.storage.conftest import CONTACTS, EVENTS_IN_BATCH, LATER, OVERDUE, UNPUBLISHED
 from tests.storage.plans import Plan, Scan, plans_of
@@ -33,7 +33,7 @@ SLACK = 2
 LARGE = 5_000
 POLICY = Policy(claim_rows=ROWS, gate_max_lag=timedelta(days=1), relay_max_lag=timedelta(days=1))
 
-WHOLE = {"event_batches_unpublished"}
+WHOLE = {"event_batches_unpublished", "enrollments_parked"}
 """Indexes that are read from one end to the other: they hold what is wanted and nothing else."""
 
 
@@ -118,6 +118,17 @@ async def planning(unit: UnitOfWork) -> int:
     return len(await wakeups.due_moments(unit.connection, bucket=WIDTH, ahead=HORIZON))
 
 
+async def measuring(unit: UnitOfWork) -> int:
+    """What waits, as it is told to Prometheus every few seconds."""
+    return (await backlog.read(unit.connection)).due
+
+
+async def measuring_beside_a_halt(unit: UnitOfWork) -> int:
+    """The same while a company is halted that has a quarter of it."""
+    await halt(unit, "company-0", actor="olga", reason="wrong template")
+    return (await backlog.read(unit.connection)).due
+
+
 async def status(unit: UnitOfWork) -> int:
     """What an operator is told of a contact."""
     answer = await why_contact(unit.connection, "company-1", "contact-1", POLICY, before=None, rows=ROWS)
@@ -193,6 +204,8 @@ STORIES: Mapping[Story, int] = {
     silent_contacts: 2 * PAGE,
     publishing: UNPUBLISHED * EVENTS_IN_BATCH,
     planning: 1,
+    measuring: OVERDUE,
+    measuring_beside_a_halt: OVERDUE // seed.COMPANIES * (seed.COMPANIES - 1),
     status: 2,
     live_enrollments: ROWS,
     waiting_enrollments: ROWS,
@@ -222,6 +235,7 @@ async def test_no_statement_goes_through_a_large_table(large: Pool, story: Story
         ("enrollments_ended", new_contacts),
         ("contacts_by_silence", silent_contacts),
         ("event_batches_unpublished", publishing),
+        ("enrollments_parked", measuring),
         ("cadence_events_of_enrollment", status),
         ("enrollments_one_live", live_enrollments),
         ("enrollments_due_of_company", waiting_enrollments),

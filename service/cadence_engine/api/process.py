@@ -15,6 +15,7 @@ from cadence_engine.api.rates import Rates
 from cadence_engine.api.tokens import Issuer
 from cadence_engine.domain.policy import Policy
 from cadence_engine.health import Readiness
+from cadence_engine.metrics.process import PROCESS
 from cadence_engine.settings import Settings
 from cadence_engine.storage import tenant
 from cadence_engine.storage.connection import Pool
@@ -40,6 +41,7 @@ async def run(
     async with AsyncExitStack() as stack:
         tenants = await tenant.connect(settings.database_url.get_secret_value(), process="api", size=settings.pool_size)
         await stack.enter_async_context(tenants)
+        PROCESS.connects("companies", tenants)
         issuer = await stack.enter_async_context(Issuer(settings)) if settings.oidc_issuer else None
         rates = await stack.enter_async_context(Rates(settings, readiness))
         app = application(

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
+from time import monotonic
 from typing import Any, Final
 
 import asyncpg
@@ -26,8 +27,11 @@ from cadence_engine.bus import stuck, topics, watermark
 from cadence_engine.bus.parse import Reading, read_page, reasons
 from cadence_engine.bus.reader import Poll, TopicReader
 from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.page import PageCounts
 from cadence_engine.handlers.received import Page
 from cadence_engine.health import Readiness
+from cadence_engine.metrics import records as metrics
+from cadence_engine.metrics.process import PROCESS
 from cadence_engine.settings import Settings
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
@@ -40,7 +44,7 @@ log = structlog.stdlib.get_logger("cadence_engine.bus.consumer")
 framework_log = logging.getLogger("cadence_engine.bus.faststream")
 framework_log.setLevel(logging.ERROR)  # it would tell of every page
 
-ApplyPage = Callable[[UnitOfWork, Page, Policy], Awaitable[object]]
+ApplyPage = Callable[[UnitOfWork, Page, Policy], Awaitable[PageCounts]]
 Wake = Callable[[Sequence[datetime]], Awaitable[None]]
 
 METADATA_MAX_AGE_MS: Final = 3_000
@@ -77,6 +81,7 @@ async def run(
     pool = await _connect(settings, stop)
     if pool is None:
         return
+    PROCESS.connects("topics", pool)
     raising = asyncio.create_task(watermark.run(settings, pool, stop))
     backoff = Backoff(most=5.0)
     try:
@@ -168,12 +173,17 @@ class _Session:
         )
         for name in names:
             self._subscribed.append(self._subscribe(broker, name))
+            metrics.subscribed(self._plain(name))
         try:
             await broker.connect()
             if await self._start():
                 await self._watch()
         finally:
             await self._close(broker)
+
+    def _plain(self, topic: str) -> str:
+        """Its name in the contract."""
+        return topic.removeprefix(self._settings.topic_prefix)
 
     def _subscribe(self, broker: KafkaBroker, topic: str) -> tuple[TopicReader, BatchSubscriber]:
         reader = TopicReader(
@@ -188,7 +198,7 @@ class _Session:
         subscriber = broker.subscriber(
             topic,
             batch=True,
-            group_id=f"{self._settings.topic_prefix}cadence-engine.{topic.removeprefix(self._settings.topic_prefix)}",
+            group_id=f"{self._settings.topic_prefix}cadence-engine.{self._plain(topic)}",
             group_instance_id=self._settings.instance or None,
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=session_ms // 3,
@@ -206,18 +216,22 @@ class _Session:
 
     async def _handle(self, reader: TopicReader, poll: Poll) -> None:
         """Apply one page in one transaction. FastStream swallows what a handler raises, so nothing may leave it."""
+        topic = self._plain(poll.topic)
         try:
             async with self._pool.acquire() as connection:
                 now = await clock(connection)
-            reading = Reading(poll.topic.removeprefix(self._settings.topic_prefix), now, self._policy.inbox_memory)
+            reading = Reading(topic, now, self._policy.inbox_memory)
             page = await read_page(poll.records, poll.spans, reading)
-            _, wake_at = await database.run(self._pool, lambda unit: self._apply(unit, page, self._policy))
+            began = monotonic()
+            counts, wake_at = await database.run(self._pool, lambda unit: self._apply(unit, page, self._policy))
         except Rewound as rewound:
             reader.rewound(rewound)
         except Exception as error:  # noqa: BLE001  # whatever it was: nothing was kept, the page is read again
             reader.failed(poll, error)
+            metrics.failed(topic)
         else:
             reader.applied(poll)
+            metrics.applied(topic, counts, reasons(page.dead_letters), monotonic() - began)
             _report(poll, page)
             if wake_at:
                 await self._wake(wake_at)
@@ -252,7 +266,12 @@ class _Session:
                 if not was_ready:
                     log.info("ready")
             was_ready = not unsettled
-            for reader, _ in self._subscribed:
+            for reader, subscriber in self._subscribed:
+                metrics.standing(
+                    self._plain(reader.topic),
+                    behind=reader.behind(subscriber.consumer),
+                    held_partitions=len(reader.holds.reasons),
+                )
                 if reader.holds.reasons:
                     self._readiness.degrade(reader.topic, "; ".join(reader.holds.reasons.values()))
                 else:
@@ -267,6 +286,7 @@ class _Session:
         Raises ConsumerStuck.
         """
         self._readiness.block("consumer", "stopping" if self._stop.is_set() else "beginning anew")
+        metrics.nobody_reads()
         closing = asyncio.create_task(self._say_goodbye(broker))
         stopping = asyncio.create_task(self._stop.wait())
         try:

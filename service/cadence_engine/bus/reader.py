@@ -149,6 +149,11 @@ class TopicReader:
                     self._all_is_well()
         return ()
 
+    def behind(self, consumer: AIOKafkaConsumer) -> int:
+        """How many records (and markers) lie behind what was read, as far as Kafka's last answers told."""
+        ends = {tp: consumer.highwater(tp) or 0 for tp in self._next if tp in consumer.assignment()}
+        return sum(max(0, end - self._next[tp]) for tp, end in ends.items())
+
     def silent_for(self) -> float:
         """Since it last came back with a page, with an answer of Kafka's, or with an error; or had applied a page."""
         return _now() - self._heard_at

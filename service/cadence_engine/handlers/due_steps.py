@@ -1,7 +1,7 @@
 """Running due steps: claim, decide, save and log, in one short transaction."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -49,6 +49,8 @@ class Ran:
 
     `crowded`: what is logged waits for the relay, and what is decided now has to stand behind it. `reached`: when the
     last of those that were due longest was due; None of a batch that took a share of every company's.
+
+    `due_at`: when each that was claimed was due, ascending; `decided_at`: when they were decided.
     """
 
     claimed: int = 0
@@ -60,6 +62,8 @@ class Ran:
     crowded: bool = False
     reached: datetime | None = None
     halted_companies: int = 0
+    due_at: Sequence[datetime] = ()
+    decided_at: datetime | None = None
 
 
 async def run_due_steps(
@@ -100,6 +104,8 @@ async def run_due_steps(
         crowded=crowded,
         reached=None if by_company else claimed[-1][0].next_run_at,
         halted_companies=reading.halted_companies,
+        due_at=[enrollment.next_run_at for enrollment, _ in claimed if enrollment.next_run_at is not None],
+        decided_at=reading.now,
     )
 
 

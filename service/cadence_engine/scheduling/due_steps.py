@@ -7,6 +7,7 @@ from time import monotonic
 
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.due_steps import Ran, run_due_steps
+from cadence_engine.metrics import steps
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
 
@@ -56,6 +57,7 @@ class DueSteps:
         since = self._reached
         if since is None or monotonic() - self._looked_back_at > LOOK_BACK_EVERY:
             since, self._looked_back_at = None, monotonic()
+        began = monotonic()
         try:
             ran, wake_at = await database.run(
                 self._pool,
@@ -64,6 +66,7 @@ class DueSteps:
         except Exception:
             self._rows = max(1, rows // 10)
             raise
+        steps.ran(ran, monotonic() - began)
         if not self._crowded:
             self._rows = min(self._policy.claim_rows, rows * 2)
         self._fairly = ran.full and not fairly

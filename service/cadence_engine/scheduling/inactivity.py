@@ -7,6 +7,7 @@ import structlog
 
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.detect_inactive import companies_due, detect_page
+from cadence_engine.metrics import loops
 from cadence_engine.scheduling.sweep import Wake
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
@@ -35,6 +36,7 @@ class Inactivity:
                 await self._detect(company_id)
             except Exception:
                 log.exception("detection_failed", company_id=company_id)
+                loops.detector_run(finished=False)
                 failures += 1
                 if failures == FAILURES_AT_MOST:
                     raise
@@ -47,5 +49,7 @@ class Inactivity:
             await self._wake(wake_at)
             enrolled += page.enrolled
             finished = page.finished
+        if finished:
+            loops.detector_run(finished=True)
         if enrolled:
             log.info("inactive_enrolled", company_id=company_id, enrolled=enrolled)

@@ -5,7 +5,9 @@ from datetime import datetime
 
 import structlog
 
+from cadence_engine.domain.gate import Held
 from cadence_engine.health import Readiness
+from cadence_engine.metrics import steps as metrics
 from cadence_engine.scheduling.due_steps import DueSteps
 
 log = structlog.stdlib.get_logger("cadence_engine.sweep")
@@ -22,7 +24,7 @@ class Sweep:
         self.steps = steps
         self._wake = wake
         self._readiness = readiness
-        self._held: str | None = None
+        self._held: Held | None = None
         self._halted_companies = 0
 
     async def run_once(self) -> bool:
@@ -34,7 +36,8 @@ class Sweep:
             self._say_halted(ran.halted_companies)
         return ran.full
 
-    def _say(self, held: str | None) -> None:
+    def _say(self, held: Held | None) -> None:
+        metrics.held(held)
         if held == self._held:
             return
         self._held = held

@@ -8,6 +8,7 @@ import structlog
 
 from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.health import Readiness
+from cadence_engine.metrics import loops
 from cadence_engine.telemetry import describe
 
 log = structlog.stdlib.get_logger("cadence_engine.ticker")
@@ -49,6 +50,7 @@ async def tick(
     last_error = ""
     trouble = readiness.block if essential else readiness.degrade
     trouble(name, "has not run yet")
+    loops.begins(name)
     while not stop.is_set():
         began = loop.time()
         try:
@@ -62,6 +64,7 @@ async def tick(
                 backoff.reset()
             pause = backoff.next()
             told = describe(error)
+            loops.failed(name)
             log.error(
                 "loop_failed",
                 loop=name,

@@ -8,6 +8,7 @@ from cadence_engine.health import Readiness
 from cadence_engine.scheduling import wakeups
 from cadence_engine.scheduling.due_steps import DueSteps
 from cadence_engine.scheduling.inactivity import Inactivity
+from cadence_engine.scheduling.measuring import Measuring
 from cadence_engine.scheduling.planner import Planner
 from cadence_engine.scheduling.sweep import Sweep
 from cadence_engine.scheduling.ticker import STUCK_AFTER, RunOnce, tick
@@ -46,6 +47,14 @@ async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Even
             loop("forget_letters", upkeep.forget_letters, settings.upkeep_every),
             loop("count_log", upkeep.count_log, settings.upkeep_every),
             loop("make_partitions", upkeep.make_partitions, settings.upkeep_every),
+            tick(
+                "measuring",
+                Measuring(pool, settings.measure_every).run_once,
+                every=settings.measure_every,
+                stop=stop,
+                readiness=readiness,
+                essential=False,
+            ),
             tick(
                 WAKER,
                 waker.run_once,

@@ -10,7 +10,7 @@ import orjson
 import stamina
 
 from cadence_engine.domain.events import Event
-from cadence_engine.storage import events
+from cadence_engine.storage import committed, events
 from cadence_engine.storage.connection import Connection, Pool
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class UnitOfWork:
         self.now = now
         """The database's clock when the transaction began, aware UTC."""
         self.events: list[Event] = []
+        self.flushed: list[Event] = []
         self.wake_at: list[datetime] = []
 
     def log(self, *logged: Event) -> None:
@@ -50,6 +51,7 @@ class UnitOfWork:
     async def flush(self) -> None:
         """Write what was logged so far; only where nothing is locked any more, and the transaction is about to end."""
         await events.append(self.connection, self.events)
+        self.flushed += self.events
         self.events.clear()
 
     def wake(self, *due: datetime) -> None:
@@ -120,6 +122,7 @@ async def run(pool: Pool, work: Callable[[UnitOfWork], Awaitable[T]]) -> tuple[T
         with attempt:
             async with unit_of_work(pool) as unit:
                 answer = await work(unit)
+            committed.tell([*unit.flushed, *unit.events])
             return answer, unit.wake_at
     raise AssertionError("retry_context either returns or raises")
 

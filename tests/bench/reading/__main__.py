@@ -16,6 +16,7 @@ from cadence_engine.bootstrap import Process
 from cadence_engine.bus import consumer
 from cadence_engine.bus.parse import Reading, read_one
 from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.page import PageCounts
 from cadence_engine.handlers.received import Page, Received
 from cadence_engine.settings import load
 from cadence_engine.storage.database import UnitOfWork
@@ -56,8 +57,9 @@ class Tally:
 
 
 async def by_engine(process: Process, tally: Tally) -> None:
-    async def apply(unit: UnitOfWork, page: Page, policy: Policy) -> None:
+    async def apply(unit: UnitOfWork, page: Page, policy: Policy) -> PageCounts:
         tally.add(page.received)
+        return PageCounts(applied=len(page.received), seen=0, dead=len(page.dead_letters))
 
     async def wake(_: Sequence[datetime]) -> None:
         """Nothing becomes due."""

@@ -25,6 +25,7 @@ from cadence_engine.bus.relay.publisher import publisher
 from cadence_engine.bus.relay.recovery import settle
 from cadence_engine.bus.relay.term import Term
 from cadence_engine.health import Readiness
+from cadence_engine.metrics import publishing
 from cadence_engine.settings import Settings
 from cadence_engine.storage import database
 from cadence_engine.storage import relay as storage
@@ -108,6 +109,7 @@ class Relay:
         if isinstance(error, TimeoutError):
             self._pace = self._pace.slower()
         pause = self._backoff.next()
+        publishing.doubted()
         log.warning(
             "relay_doubt",
             error=describe(error),
@@ -178,7 +180,8 @@ class Relay:
                 await self._on_point(Point.MARK_SETTLED)
                 log.info("relay_leading", mark=mark.number)
                 self._readiness.clear(PART)
-                await self._publish(Term(connection, producer, limits, self._on_point, mark))
+                with publishing.leading():
+                    await self._publish(Term(connection, producer, limits, self._on_point, mark))
 
     @asynccontextmanager
     async def _lease_kept(self, connection: Connection) -> AsyncIterator[Callable[[], Awaitable[bool]]]:

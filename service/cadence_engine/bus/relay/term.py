@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 
 from cadence_engine.bus.relay.batches import digest, lock_next
 from cadence_engine.bus.relay.mark import Mark
@@ -9,6 +10,7 @@ from cadence_engine.bus.relay.points import OnPoint, Point
 from cadence_engine.bus.relay.publisher import Publisher
 from cadence_engine.bus.relay.records import outgoing
 from cadence_engine.bus.relay.recovery import confirm
+from cadence_engine.metrics import publishing
 from cadence_engine.storage.connection import Connection
 
 
@@ -27,6 +29,7 @@ class Term:
 
         Any exception leaves the outcome unknown: only a new term can tell.
         """
+        began = monotonic()
         async with self.connection.transaction():
             portion = await lock_next(self.connection, at_most)
             if not portion.batches:
@@ -38,6 +41,7 @@ class Term:
             await confirm(self.connection, mark)
             await self.on_point(Point.BEFORE_DATABASE_COMMIT)
         self.mark = mark
+        publishing.committed(portion.events, monotonic() - began)
         await self.on_point(Point.AFTER_DATABASE_COMMIT)
         return len(portion.batches)
 
