@@ -166,7 +166,6 @@ async def world(
         "CADENCE_TOPIC_PREFIX": topic_prefix,
         "CADENCE_TRIGGER_TOPICS": "cart.abandoned",
         "CADENCE_SESSION_TIMEOUT": "2",
-        "CADENCE_MEASURE_EVERY": "0.5",
         **engine_environment,
     }
     bootstrap = servers.addresses.kafka_bootstrap_servers

@@ -1,16 +1,19 @@
 """Every kind of thing is done once, and each process's /metrics tell it, and nobody's data."""
 
 import asyncio
+import operator
 import re
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 
+import aiohttp
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from cadence_contracts.inbound import ContactCreated, MessageReceived, PurchaseCompleted
-from cadence_engine.devstack.fleet import EngineProcess
+from cadence_engine.devstack.fleet import Api, EngineProcess, Fleet
 from tests.deploy.monitoring import asked, grouped_by, queries
 from tests.journeys.conftest import ACME, PHONE, WITHIN, World
 
@@ -38,6 +41,11 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 Samples = dict[Sample, float]
 
 
+@pytest.fixture
+def engine_environment() -> Mapping[str, str]:
+    return {"CADENCE_MEASURE_EVERY": "0.5"}
+
+
 def sample(name: str, **labels: str) -> Sample:
     return name, frozenset(labels.items())
 
@@ -55,7 +63,7 @@ def metrics_of(process: EngineProcess) -> Samples:
     }
 
 
-async def shows(process: EngineProcess, expected: Samples, fits: Callable[[float, float], bool] = float.__eq__) -> None:
+async def shows(process: EngineProcess, expected: Samples, fits: Callable[[float, float], bool] = operator.eq) -> None:
     """Wait until the process shows all of this."""
     deadline = monotonic() + WITHIN
     while True:
@@ -76,6 +84,22 @@ def asked_in_vain(query: str, shown: Iterable[Sample]) -> set[str]:
     there = set[str]().union(*(labels_of[each.name] for each in metrics if each.name in labels_of))
     missing = {each.name for each in metrics if each.name not in labels_of or not each.labels <= labels_of[each.name]}
     return missing | (grouped_by(query) - there)
+
+
+async def told_by(api: Api) -> None:
+    async with aiohttp.ClientSession() as session:
+        await session.get(f"{api.url}/health/live")
+        await session.delete(f"{api.url}/nowhere/ana")
+    requests = "cadence_api_requests_total"
+    await shows(
+        api,
+        {
+            sample(requests, method="GET", route="/health/live", status="200"): 1.0,
+            sample(requests, method="-", route="-", status="404"): 1.0,
+            sample("cadence_api_request_seconds_count", method="GET"): 1.0,
+            sample("cadence_pool_connections_limit", pool="companies"): 4.0,
+        },
+    )
 
 
 async def test_one_of_each_thing_is_seen(world: World) -> None:
@@ -145,9 +169,14 @@ async def test_one_of_each_thing_is_seen(world: World) -> None:
     }
     for process, names in above.items():
         more = [sample("cadence_pool_connections_limit", pool="process"), sample("process_resident_memory_bytes")]
-        await shows(process, dict.fromkeys([*map(sample, names), *more], 0.0), float.__gt__)
+        await shows(process, dict.fromkeys([*map(sample, names), *more], 0.0), operator.gt)
 
-    everything = [each for process in world.fleet.processes for each in metrics_of(process)]
+    with Fleet(world.directory / "api", world.environment, [Api]) as beside:
+        await asyncio.to_thread(beside.start)
+        [api] = beside.processes
+        assert isinstance(api, Api)
+        await told_by(api)
+        everything = [each for process in (*world.fleet.processes, api) for each in metrics_of(process)]
     for query in queries():
         unanswered = asked_in_vain(query, everything)
         assert not unanswered, f"{query}: no process shows {unanswered}"
@@ -160,11 +189,11 @@ async def test_a_backlog_is_told_with_its_age(world: World) -> None:
     await world.publish(ContactCreated(company_id=ACME, contact_id="ana", phone=PHONE))
 
     await shows(world.worker, {sample("cadence_due_steps"): 1.0})
-    await shows(world.worker, {sample("cadence_oldest_due_step_age_seconds"): 0.1}, float.__gt__)
+    await shows(world.worker, {sample("cadence_oldest_due_step_age_seconds"): 0.1}, operator.gt)
     await asyncio.to_thread(world.relay.stop)
     await world.publish(ContactCreated(company_id=ACME, contact_id="bob", phone=PHONE))
 
     await shows(world.worker, {sample("cadence_due_steps"): 2.0, sample("cadence_unpublished_batches"): 1.0})
-    await shows(world.worker, {sample("cadence_oldest_unpublished_batch_age_seconds"): 0.1}, float.__gt__)
+    await shows(world.worker, {sample("cadence_oldest_unpublished_batch_age_seconds"): 0.1}, operator.gt)
     await asyncio.to_thread(world.relay.start)
     await shows(world.worker, {sample("cadence_unpublished_batches"): 0.0})

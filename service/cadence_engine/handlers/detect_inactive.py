@@ -22,10 +22,11 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """One page of a company's run. `finished`: nothing more to do for it today."""
+    """One page of a company's run. `finished`: nothing more to do here; `elsewhere`: another worker did, or does."""
 
     enrolled: int
     finished: bool
+    elsewhere: bool = False
 
 
 async def companies_due(unit: UnitOfWork, policy: Policy) -> Sequence[str]:
@@ -53,7 +54,7 @@ async def detect_page(unit: UnitOfWork, company_id: str, policy: Policy) -> Dete
     day = today(company, unit.now, policy.default_time_zone)
     run = await detector.take(unit.connection, company_id, day.local_date)
     if run is None:
-        return Detected(enrolled=0, finished=True)
+        return Detected(enrolled=0, finished=True, elsewhere=True)
     room = None if company.inactivity_limit is None else max(company.inactivity_limit - run.enrolled, 0)
     cadences = await detector.inactivity_cadences(unit.connection, company_id)
     since = {cadence.cadence_id: silent_since(cadence, company, day, policy.default_time_zone) for cadence in cadences}

@@ -49,7 +49,7 @@ class Inactivity:
             await self._wake(wake_at)
             enrolled += page.enrolled
             finished = page.finished
-        if finished:
-            loops.detector_run(finished=True)
+            if finished and not page.elsewhere:
+                loops.detector_run(finished=True)
         if enrolled:
             log.info("inactive_enrolled", company_id=company_id, enrolled=enrolled)
