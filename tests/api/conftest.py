@@ -14,6 +14,8 @@ import pytest_asyncio
 
 from cadence_engine.api import process
 from cadence_engine.bootstrap import policy_of
+from cadence_engine.bus.reread import reader
+from cadence_engine.bus.topics import gate
 from cadence_engine.devstack.ports import HOST, free_port
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.domain.api_key import SECRET_BYTES, Scope
@@ -153,7 +155,18 @@ def serve(servers: Servers, database_url: str, topic_prefix: str, pool: Pool) ->
                 api.wakes.extend(moments)
 
             policy = policy_of(settings)
-            task = asyncio.create_task(process.run(settings, policy, pool, stop, readiness, wake=wake))
+            task = asyncio.create_task(
+                process.run(
+                    settings,
+                    policy,
+                    pool,
+                    stop,
+                    readiness,
+                    wake=wake,
+                    read_letter=reader(settings, policy),
+                    gate_topics=gate(settings),
+                )
+            )
             try:
                 await _answers(api, task)
                 yield api

@@ -128,7 +128,11 @@ async def test_what_has_no_company_is_closed_but_for_what_the_log_and_the_gate_n
         GROUP BY 1
         """
     )
-    assert {row[0]: row[1] for row in rows} == {"event_batches": "INSERT SELECT", "reply_gate": "SELECT"}
+    assert {row[0]: row[1] for row in rows} == {
+        "event_batches": "INSERT SELECT",
+        "inbox": "INSERT SELECT",
+        "reply_gate": "SELECT",
+    }
 
 
 async def test_the_engines_own_connections_see_everybodys(database_url: str, tenants: Pool) -> None:

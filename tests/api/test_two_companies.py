@@ -41,6 +41,7 @@ class Acme:
         """By operation; the document may name none that is not here."""
         cadence = {"key": self.key}
         enrollment = {"enrollmentId": self.enrollment}
+        letter = {name: str(value) for name, value in LETTER.items()}
         return {
             "list_cadences": Visit(answers=200),
             "show_cadence": Visit(cadence),
@@ -67,6 +68,12 @@ class Acme:
                 headers={"Idempotency-Key": "one", "Content-Type": "application/x-ndjson"},
             ),
             "erase": Visit({"contactId": self.contact}, {"reason": "asked to"}),
+            "show_funnel": Visit(cadence),
+            "simulate": Visit(cadence, {"contactIds": [self.contact]}),
+            "list_dead_letters": Visit(answers=200),
+            "show_dead_letter": Visit(letter),
+            "replay_letters": Visit(body={"letter": LETTER}),
+            "drop_letters": Visit(body={"letter": LETTER, "why": "test"}),
             "enroll_contact": Visit(body={"cadenceKey": self.key, "contactId": self.contact}),
             "show_enrollment": Visit(enrollment),
             "cancel_one": Visit(enrollment),
@@ -82,6 +89,9 @@ class Acme:
         }
 
 
+LETTER = {"topic": "contact.created", "partition": 0, "offset": 7}
+
+
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -94,6 +104,16 @@ async def _acme(api: Api, key: str) -> Acme:
     (await api("PUT", f"/v1/drafts/{Acme('').key}", key, json={**DEFINITION, "key": Acme("").key})).fine()
     await api.published(key, key=Acme("").key, name=f"Welcome {SECRET}")
     await api.known(Acme("").contact)
+    await api.pool.execute(
+        """
+        INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, value, header_names, header_values,
+            reason, detail, company_id)
+        VALUES ('contact.created', 0, 7, 1, $2, '{}', '{}', 'invalid_data', $3, $1)
+        """,
+        ACME,
+        SECRET.encode(),
+        SECRET,
+    )
     asked = {"cadenceKey": Acme("").key, "contactId": Acme("").contact}
     enrolled = (await api("POST", "/v1/enrollments", key, json=asked)).fine(201)
     return Acme(enrolled["enrollmentId"])

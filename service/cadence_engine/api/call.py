@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.replay import Read
 from cadence_engine.health import Readiness
 from cadence_engine.storage import tenant
 from cadence_engine.storage.connection import Connection, Pool
@@ -36,6 +37,9 @@ class Engine:
     policy: Policy
     wake: Wake
     readiness: Readiness
+    read_letter: Read
+    gate_topics: Sequence[str]
+    """Those whose records stop steps: replayed before all others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Code(StrEnum):
     STILL_MOVING = "still_moving"
     DRAFT_NOT_FOUND = "draft_not_found"
     OVERTAKEN = "overtaken"
+    LETTER_NOT_FOUND = "letter_not_found"
+    VERSION_NOT_FOUND = "version_not_found"
     BAD_CURSOR = "bad_cursor"
     IDEMPOTENCY_KEY_USED = "idempotency_key_used"
     INVALID_CSV = "invalid_csv"
@@ -129,6 +131,8 @@ KINDS: Mapping[Code, Kind] = {
         "Another version was published since the draft was begun",
         "look at what was published; to go on from it, discard the draft and save it anew",
     ),
+    Code.LETTER_NOT_FOUND: Kind(404, "No such dead letter, or it is settled", _FOREIGN),
+    Code.VERSION_NOT_FOUND: Kind(404, "The cadence has no such version", "see the cadence for the current one"),
     Code.BAD_CURSOR: Kind(422, "The cursor was not given for a list chosen so", "begin without one"),
     Code.IDEMPOTENCY_KEY_USED: Kind(
         409, "The idempotency key was used with another cadence", "give what is new a new key"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -14,6 +15,7 @@ from cadence_engine.api.credentials import Credentials
 from cadence_engine.api.rates import Rates
 from cadence_engine.api.tokens import Issuer
 from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.replay import Read
 from cadence_engine.health import Readiness
 from cadence_engine.metrics.process import PROCESS
 from cadence_engine.settings import Settings
@@ -31,7 +33,15 @@ SHUTDOWN_WITHIN = 7.0  # seconds for the requests under way
 
 
 async def run(
-    settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Event, readiness: Readiness, *, wake: Wake
+    settings: Settings,
+    policy: Policy,
+    pool: Pool,
+    stop: asyncio.Event,
+    readiness: Readiness,
+    *,
+    wake: Wake,
+    read_letter: Read,
+    gate_topics: Sequence[str],
 ) -> None:
     """Serve until `stop`. Raises OSError when the port is taken.
 
@@ -45,7 +55,7 @@ async def run(
         issuer = await stack.enter_async_context(Issuer(settings)) if settings.oidc_issuer else None
         rates = await stack.enter_async_context(Rates(settings, readiness))
         app = application(
-            Engine(tenants, policy, wake, readiness),
+            Engine(tenants, policy, wake, readiness, read_letter, gate_topics),
             Credentials(pool, issuer),
             rates,
             body_bytes=settings.api_body_bytes,

@@ -47,6 +47,8 @@ def worker() -> None:
 def api() -> None:
     """Serve the API over HTTP, its description at /docs. Any number side by side."""
     from cadence_engine.api.process import run
+    from cadence_engine.bus.reread import reader
+    from cadence_engine.bus.topics import gate
     from cadence_engine.scheduling.wakeups import Hints
 
     async def main(process: Process) -> None:
@@ -58,6 +60,8 @@ def api() -> None:
                 process.stop,
                 process.readiness,
                 wake=hints.wake,
+                read_letter=reader(process.settings, process.policy),
+                gate_topics=gate(process.settings),
             )
 
     raise typer.Exit(bootstrap.run_process("api", main, settings.load()))

@@ -1,0 +1,290 @@
+"""Dead letters that name the caller's company: look at them, replay them, drop them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace as changed
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from cadence_engine.api.call import Call
+from cadence_engine.api.choosing import AN_EXAMPLE, Moment
+from cadence_engine.api.credentials import demand
+from cadence_engine.api.operation import Answer, Operations
+from cadence_engine.api.problems import Code, Problem
+from cadence_engine.api.wire import Asked, Told, Words
+from cadence_engine.domain.api_key import Scope
+from cadence_engine.handlers import replay as handler
+from cadence_engine.handlers.letter_content import content_of
+from cadence_engine.handlers.replay import Settled
+from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.letter_filter import LetterFilter, LetterState
+from cadence_engine.storage.relay import LetterId
+from cadence_engine.storage.reports import dead_letters as reports
+from cadence_engine.storage.reports.dead_letters import Cursor, LetterLine
+from cadence_engine.storage.settling_letters import BEGINNING, Place
+from cadence_engine.storage.watermark import clock
+
+operations = Operations("Dead letters", "Records that could not be understood, of those that name your company.")
+
+INT64 = 2**63
+Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="as the deployment names it")]
+Partition = Annotated[int, Field(ge=0, lt=2**31)]
+Offset = Annotated[int, Field(ge=0, lt=INT64)]
+Reason = Annotated[str, Field(pattern=r"^[a-z_]{1,60}$", description="its code, such as invalid_data")]
+
+
+class LetterPath(Asked):
+    topic: Topic
+    partition: Partition
+    offset: Offset
+
+    @property
+    def id(self) -> LetterId:
+        return LetterId(self.topic, self.partition, self.offset)
+
+
+class LetterChoice(Asked):
+    """All that is given must be true of a letter."""
+
+    topic: Topic | None = None
+    reason: Reason | None = None
+    since: Moment | None = Field(None, description=f"found dead then or later; {AN_EXAMPLE}")
+    until: Moment | None = Field(None, description=f"found dead then or earlier; {AN_EXAMPLE}")
+
+    def of(self, company_id: str, state: LetterState) -> LetterFilter:
+        return LetterFilter(company_id, state, self.topic, self.reason, self.since, self.until)
+
+
+class Listing(LetterChoice):
+    state: LetterState = LetterState.KEPT
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    behind: str | None = Field(
+        None, pattern=r"^[a-zA-Z0-9._-]{1,249}/[0-9]{1,9}/[0-9]{1,18}$", description="`next` of the page before"
+    )
+
+
+class Further(Asked):
+    topic: Topic
+    partition: Annotated[int, Field(ge=-1, lt=2**31)]
+    offset: Annotated[int, Field(ge=-1, lt=INT64)]
+    until: Moment
+
+
+class OneOrAll(LetterChoice):
+    """`letter`: only this one."""
+
+    letter: LetterPath | None = None
+    dry_run: bool = Field(False, description="only count them")
+    after: Further | None = Field(None, description="`next` of the batch before")
+
+    def filter(self, company_id: str) -> LetterFilter:
+        return changed(self.of(company_id, LetterState.KEPT), letter=None if self.letter is None else self.letter.id)
+
+
+class ReplayAsked(OneOrAll):
+    why: Words | None = Field(None, description="why, for the record")
+
+
+class DropAsked(OneOrAll):
+    why: Words = Field(description="why nobody needs it; kept, so name no person")
+
+
+class LetterTold(Told):
+    """A dead letter without its record; a tombstone has none any more."""
+
+    topic: str
+    partition: int
+    offset: int
+    created_at: datetime = Field(description="when it was found dead")
+    contact_id: str | None
+    reason: str
+    detail: str
+    bytes: int
+    state: LetterState
+    settled_at: datetime | None
+    settled_by: str | None
+    settled_reason: str | None
+
+
+class LetterList(Told):
+    """The newest first."""
+
+    letters: Sequence[LetterTold]
+    next: str | None
+
+
+class LetterShown(LetterTold):
+    """With its record, decoded as far as possible; personal data masked, unless asked for in full."""
+
+    key: Any
+    headers: Sequence[tuple[str, Any]]
+    value: Any
+
+
+class Fullness(Asked):
+    full: bool = Field(False, description="with personal data; needs the scope `admin` too")
+
+
+class FurtherTold(Told):
+    topic: str
+    partition: int
+    offset: int
+    until: datetime
+
+
+class SettledTold(Told):
+    """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
+
+    counted: int | None = Field(description="of a dry run: how many there are")
+    applied: int
+    seen: int = Field(description="without effect: an event with their id was applied before")
+    dropped: int
+    still_dead: int = Field(description="not understood this time either: they stay, with their new reason")
+    unpublished: int = Field(description="not on the dead-letter topic yet: they stay; ask again later")
+    next: FurtherTold | None
+
+
+@operations.add(
+    "GET",
+    "/v1/dead-letters",
+    scope=Scope.READ,
+    answers={200: LetterList},
+    refusals=[Code.BAD_CURSOR],
+)
+async def list_dead_letters(call: Call, query: Listing) -> Answer:
+    """The newest first, without what they hold."""
+    chosen = query.of(call.company_id, query.state)
+    async with call.reading() as connection:
+        after = None
+        if query.behind is not None:
+            last = await reports.one(connection, call.company_id, _letter_id(query.behind))
+            if last is None:
+                raise Problem(Code.BAD_CURSOR)
+            after = last.line.cursor
+        lines = await reports.listed(connection, chosen, after=after, at_most=query.limit)
+    further = _name(lines[-1].cursor) if len(lines) == query.limit else None
+    return Answer(LetterList(letters=[LetterTold.model_validate(each) for each in lines], next=further))
+
+
+@operations.add(
+    "GET",
+    "/v1/dead-letters/{topic}/{partition}/{offset}",
+    scope=Scope.READ,
+    answers={200: LetterShown},
+    refusals=[Code.LETTER_NOT_FOUND],
+)
+async def show_dead_letter(call: Call, path: LetterPath, query: Fullness) -> Answer:
+    """One letter, decoded as far as possible, and why it is dead."""
+    if query.full:
+        demand(call.principal, Scope.ADMIN)
+    async with call.reading() as connection:
+        found = await reports.one(connection, call.company_id, path.id)
+    if found is None:
+        raise Problem(Code.LETTER_NOT_FOUND)
+    content = content_of(found, full=query.full)
+    own = _told(found.line)
+    return Answer(LetterShown(**own, key=content.key, headers=content.headers, value=content.value))
+
+
+@operations.add(
+    "POST",
+    "/v1/dead-letters/replay",
+    scope=Scope.ADMIN,
+    answers={200: SettledTold},
+    refusals=[Code.LETTER_NOT_FOUND],
+)
+async def replay_letters(call: Call, body: ReplayAsked) -> Answer:
+    """Apply what is understood by now, each letter once, at its record's own time; up to 500 of a topic in a call.
+
+    Count them first with `dryRun`. To repeat it is harmless: what was applied before, be it under another offset, is
+    not applied again. No idempotency key is needed for that.
+    """
+
+    async def batch(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
+        return await handler.replay(
+            unit,
+            chosen,
+            topic,
+            actor=call.actor,
+            reason=body.why,
+            read=call.engine.read_letter,
+            policy=call.engine.policy,
+            after=after,
+        )
+
+    return await _settle(call, body, batch)
+
+
+@operations.add(
+    "POST",
+    "/v1/dead-letters/drop",
+    scope=Scope.ADMIN,
+    answers={200: SettledTold},
+    refusals=[Code.LETTER_NOT_FOUND],
+)
+async def drop_letters(call: Call, body: DropAsked) -> Answer:
+    """Forget what records held; that they were there, who dropped them and why stays."""
+
+    async def batch(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
+        return await handler.drop(unit, chosen, topic, actor=call.actor, reason=body.why, after=after)
+
+    return await _settle(call, body, batch)
+
+
+Batch = Callable[[UnitOfWork, LetterFilter, str, Place], Awaitable[Settled]]
+
+
+async def _settle(call: Call, body: OneOrAll, batch: Batch) -> Answer:
+    """One batch: of the topic that the one before ended in, or of the next one."""
+    chosen = body.filter(call.company_id)
+    async with call.reading() as connection:
+        # What is found dead after the first look is not part of what was asked for.
+        until = body.after.until if body.after else body.until or await clock(connection)
+        chosen = changed(chosen, until=until)
+        counted = await reports.tally(connection, chosen)
+    total = sum(each.letters for each in counted)
+    if body.letter is not None and not total:
+        raise Problem(Code.LETTER_NOT_FOUND)
+    if body.dry_run:
+        return Answer(_settled(Settled(), None, counted=total))
+    begun = [body.after.topic] if body.after else []
+    topics = handler.in_order([*(each.topic for each in counted), *begun], call.engine.gate_topics)
+    if not topics:
+        return Answer(_settled(Settled(), None))
+    topic = body.after.topic if body.after else topics[0]
+    place = Place(body.after.partition, body.after.offset) if body.after else BEGINNING
+    done = await call.run(lambda unit: batch(unit, chosen, topic, place))
+    following = topics[topics.index(topic) + 1 :]
+    if done.after is None and following:
+        topic, place = following[0], BEGINNING
+    elif done.after is not None:
+        place = done.after
+    else:
+        return Answer(_settled(done, None))
+    return Answer(_settled(done, FurtherTold(topic=topic, partition=place.partition, offset=place.offset, until=until)))
+
+
+def _settled(done: Settled, further: FurtherTold | None, *, counted: int | None = None) -> SettledTold:
+    return SettledTold(
+        counted=counted,
+        applied=done.applied,
+        seen=done.seen,
+        dropped=done.dropped,
+        still_dead=len(done.still_dead),
+        unpublished=done.unpublished,
+        next=further,
+    )
+
+
+def _told(line: LetterLine) -> dict[str, Any]:
+    return {name: getattr(line, name) for name in LetterTold.model_fields}
+
+
+def _name(cursor: Cursor) -> str:
+    return f"{cursor.topic}/{cursor.partition}/{cursor.offset}"
+
+
+def _letter_id(name: str) -> LetterId:
+    topic, partition, offset = name.split("/")
+    return LetterId(topic, int(partition), int(offset))

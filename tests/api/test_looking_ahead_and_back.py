@@ -1,0 +1,99 @@
+"""Funnel, simulation and dead letters over HTTP; their rules are tested beside their handlers."""
+
+from typing import Any
+
+import orjson
+
+from cadence_engine.domain.api_key import Scope
+from tests.api.conftest import ACME, Api
+
+CREATED = "contact.created"
+
+
+async def _letter(api: Api, prefix: str, offset: int, data: dict[str, Any] | bytes) -> dict[str, Any]:
+    """A kept letter of ACME's, published already."""
+    event = {"specversion": "1.0", "id": f"e{offset}", "source": "/crm", "type": CREATED, "data": data}
+    await api.pool.execute("INSERT INTO companies (company_id) VALUES ($1) ON CONFLICT DO NOTHING", ACME)
+    await api.pool.execute(
+        """
+        INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, value, header_names, header_values,
+            reason, detail, company_id, contact_id)
+        VALUES ($1, 0, $2, 1790000000000, $3, '{content-type}', $4, 'invalid_data', 'was wrong', $5, 'ana')
+        """,
+        prefix + CREATED,
+        offset,
+        data if isinstance(data, bytes) else orjson.dumps(event),
+        [b"application/cloudevents+json"],
+        ACME,
+    )
+    return {"topic": prefix + CREATED, "partition": 0, "offset": offset}
+
+
+async def test_a_funnel_of_every_version(api: Api) -> None:
+    key = await api.key()
+    await api.published(key)
+    await api.published(key, name="Warm welcome")
+    versions = (await api("GET", "/v1/cadences/welcome/funnel", key)).fine()["versions"]
+    assert [(each["version"], each["started"], each["replyRate"]) for each in versions] == [(2, 0, None), (1, 0, None)]
+    assert [step["key"] for step in versions[0]["steps"]] == ["hello", "again"]
+    assert len((await api("GET", "/v1/cadences/welcome/funnel?version=1", key)).fine()["versions"]) == 1
+    (await api("GET", "/v1/cadences/welcome/funnel?version=3", key)).problem(404, "version_not_found")
+
+
+async def test_a_simulation_says_each_step_and_does_nothing(api: Api) -> None:
+    key = await api.key()
+    await api.published(key)
+    await api.known("ana")
+    asked = {"contactIds": ["ana", "nobody"], "start": "2030-01-01T12:00:00Z"}
+    ana, nobody = (await api("POST", "/v1/cadences/welcome/simulate", key, json=asked)).fine()["contacts"]
+    assert [step["at"] for step in ana["steps"]] == ["2030-01-02T12:00:00Z", "2030-01-05T12:00:00Z"]
+    assert ana["completesAt"] == "2030-01-05T12:00:00Z"
+    assert nobody["refused"] == "contact_not_found"
+    assert (await api("GET", "/v1/enrollment-count", key)).fine() == {"count": 0}
+
+
+async def test_a_letter_is_looked_at_masked_unless_an_admin_asks_for_all(api: Api, topic_prefix: str) -> None:
+    letter = await _letter(api, topic_prefix, 1, {"companyId": ACME, "contactId": "ana", "name": "Ana Maria"})
+    where = "/v1/dead-letters/" + "/".join(str(part) for part in letter.values())
+    reading = await api.key(ACME, Scope.READ)
+
+    shown = (await api("GET", where, reading)).fine()
+    assert (shown["reason"], shown["detail"], shown["state"]) == ("invalid_data", "was wrong", "kept")
+    assert "Ana Maria" not in str(shown)
+    (await api("GET", f"{where}?full=true", reading)).problem(403, "missing_scope")
+    full = (await api("GET", f"{where}?full=true", await api.key())).fine()
+    assert full["value"]["data"]["name"] == "Ana Maria"
+    (await api("GET", where[:-1] + "2", reading)).problem(404, "letter_not_found")
+
+
+async def test_letters_are_replayed_once_and_what_is_still_wrong_stays(api: Api, topic_prefix: str) -> None:
+    key = await api.key()
+    await _letter(api, topic_prefix, 1, {"companyId": ACME, "contactId": "ana", "name": "Ana"})
+    bad = await _letter(api, topic_prefix, 2, b"no json")
+    assert len((await api("GET", "/v1/dead-letters?limit=1", key)).fine()["letters"]) == 1
+
+    assert (await api("POST", "/v1/dead-letters/replay", key, json={"dryRun": True})).fine()["counted"] == 2
+    done = (await api("POST", "/v1/dead-letters/replay", key)).fine()
+    assert (done["applied"], done["stillDead"], done["next"]) == (1, 1, None)
+    assert (await api("GET", "/v1/contacts/ana", key)).fine()["contact"]["name"] == "Ana"
+    again = (await api("POST", "/v1/dead-letters/replay", key)).fine()
+    assert (again["applied"], again["stillDead"]) == (0, 1)
+
+    (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad})).problem(422, "invalid_request")
+    dropped = (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad, "why": "a test"})).fine()
+    assert dropped["dropped"] == 1
+    (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad, "why": "a test"})).problem(
+        404, "letter_not_found"
+    )
+
+
+async def test_a_list_of_letters_goes_on_behind_its_last(api: Api, topic_prefix: str) -> None:
+    key = await api.key()
+    for offset in range(3):
+        await _letter(api, topic_prefix, offset, b"no json")
+    first = (await api("GET", "/v1/dead-letters?limit=2", key)).fine()
+    second = (await api("GET", f"/v1/dead-letters?limit=2&behind={first['next']}", key)).fine()
+    assert [each["offset"] for each in first["letters"] + second["letters"]] == [2, 1, 0]
+    assert second["next"] is None
+    assert (await api("GET", "/v1/dead-letters?state=dropped", key)).fine()["letters"] == []
+    (await api("GET", "/v1/dead-letters?behind=x/1/1", key)).problem(422, "bad_cursor")
