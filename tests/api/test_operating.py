@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.conftest import DEFINITION, Api
 
 NDJSON = "application/x-ndjson"
 
@@ -158,3 +158,34 @@ async def test_a_contact_is_erased(api: Api) -> None:
     assert (await api("GET", f"/v1/enrollments/{one}", key)).fine()["cancelReason"] == "contact_deleted"
     (await api("POST", "/v1/contacts/nobody/erase", key, json={"reason": "x"})).problem(404, "contact_not_found")
     (await api("POST", "/v1/contacts/ana/erase", key, json={})).problem(422, "invalid_request")
+
+
+async def test_who_is_on_the_way_is_moved_to_another_version(api: Api) -> None:
+    key = await api.key()
+    (one,) = await _enrolled(api, key, "ana")
+    step = {"key": "earlier", "wait": "PT1H", "template": {"id": "hello_0"}}
+    await api.published(key, steps=[step, *DEFINITION["steps"]])
+    where = "/v1/cadences/welcome/move-enrollments"
+
+    dry = (await api("POST", where, key, json={"from": 1, "dryRun": True})).fine()
+    assert [(each["stepKey"], each["waiting"], each["fate"], each["never"]) for each in dry["fates"]] == [
+        ("hello", 1, "kept", ["earlier"])
+    ]
+    assert (await api("GET", f"/v1/enrollments/{one}", key)).fine()["version"] == 1
+    assert (await api("POST", where, key, json={"from": 1, "reason": "typo"})).fine()["fates"] == dry["fates"]
+    moved = (await api("GET", f"/v1/enrollments/{one}", key)).fine()
+    assert (moved["version"], moved["stepKey"]) == (2, "hello")
+    assert (await api("POST", where, key, json={"from": 1})).fine()["fates"] == []
+    (await api("POST", where, key, json={"from": 2})).problem(409, "same_version")
+    (await api("POST", where, key, json={"from": 3})).problem(404, "version_not_found")
+
+
+async def test_a_company_is_erased_only_by_its_own_name(api: Api) -> None:
+    key = await api.key()
+    await _enrolled(api, key, "ana")
+    wrong = {"companyId": "other", "reason": "test"}
+    (await api("POST", "/v1/company/erase", key, json=wrong)).problem(409, "another_company")
+    assert (await api("GET", "/v1/halts", key)).fine()["inForce"] == []
+    begun = (await api("POST", "/v1/company/erase", key, json={**wrong, "companyId": "acme"})).fine()
+    assert begun["finishedAt"] is None
+    assert (await api("GET", "/v1/halts", key)).fine()["inForce"][0]["reason"] == "the company was deleted"

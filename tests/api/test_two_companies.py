@@ -68,6 +68,8 @@ class Acme:
                 headers={"Idempotency-Key": "one", "Content-Type": "application/x-ndjson"},
             ),
             "erase": Visit({"contactId": self.contact}, {"reason": "asked to"}),
+            "move_enrollments": Visit(cadence, {"from": 1}),
+            "erase_all": Visit(body={"companyId": ACME, "reason": "test"}, answers=409),
             "show_funnel": Visit(cadence),
             "simulate": Visit(cadence, {"contactIds": [self.contact]}),
             "list_dead_letters": Visit(answers=200),

@@ -1,17 +1,20 @@
 """The caller's company: how it is set."""
 
+from datetime import datetime
 from types import EllipsisType
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 from pydantic import Field
 
-from cadence_contracts.fields import Locale, TimeZone
+from cadence_contracts.fields import ExternalId, Locale, TimeZone
 from cadence_engine.api.call import Call
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.api.wire import Asked, Told, Words
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.domain.company import Company, CompanyChange
+from cadence_engine.handlers.erase_company import Begun, UnknownCompany, erase_company
+from cadence_engine.handlers.halt import claims_over
 from cadence_engine.handlers.set_company import set_company
 from cadence_engine.storage import companies
 
@@ -74,3 +77,36 @@ async def set_up_company(call: Call, body: CompanySettings) -> Answer:
     A later `company.updated` record may say otherwise about name, zone and locale: whatever is told last counts.
     """
     return Answer(CompanyTold.of(await call.run(lambda unit: set_company(unit, call.company_id, body.change()))))
+
+
+class EraseAsked(Asked):
+    company_id: ExternalId = Field(description="your company's id, so that nothing is erased by mistake")
+    reason: Words
+
+
+class ErasureTold(Told):
+    """Workers erase the contacts from a minute later on, batch by batch."""
+
+    asked_at: datetime
+    finished_at: datetime | None
+
+
+@operations.add(
+    "POST",
+    "/v1/company/erase",
+    scope=Scope.ADMIN,
+    answers={200: ErasureTold},
+    refusals=[Code.COMPANY_NOT_FOUND, Code.ANOTHER_COMPANY],
+)
+async def erase_all(call: Call, body: EraseAsked) -> Answer:
+    """Halt your company for good, end every enrollment, and forget every contact, in the log too. Again is fine."""
+    if body.company_id != call.company_id:
+        raise Problem(Code.ANOTHER_COMPANY)
+    outcome = await call.run(lambda unit: erase_company(unit, call.company_id, actor=call.actor, reason=body.reason))
+    match outcome:
+        case UnknownCompany():
+            raise Problem(Code.COMPANY_NOT_FOUND)
+        case Begun(erasure):
+            await call.run(claims_over)
+            return Answer(ErasureTold.model_validate(erasure))
+    assert_never(outcome)

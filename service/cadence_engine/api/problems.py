@@ -48,6 +48,8 @@ class Code(StrEnum):
     OVERTAKEN = "overtaken"
     LETTER_NOT_FOUND = "letter_not_found"
     VERSION_NOT_FOUND = "version_not_found"
+    SAME_VERSION = "same_version"
+    ANOTHER_COMPANY = "another_company"
     BAD_CURSOR = "bad_cursor"
     IDEMPOTENCY_KEY_USED = "idempotency_key_used"
     INVALID_CSV = "invalid_csv"
@@ -133,6 +135,8 @@ KINDS: Mapping[Code, Kind] = {
     ),
     Code.LETTER_NOT_FOUND: Kind(404, "No such dead letter, or it is settled", _FOREIGN),
     Code.VERSION_NOT_FOUND: Kind(404, "The cadence has no such version", "see the cadence for the current one"),
+    Code.SAME_VERSION: Kind(409, "From and to are the same version", "nothing: there is nothing to move"),
+    Code.ANOTHER_COMPANY: Kind(409, "The company that is named is not the credential's", "see /v1/company for yours"),
     Code.BAD_CURSOR: Kind(422, "The cursor was not given for a list chosen so", "begin without one"),
     Code.IDEMPOTENCY_KEY_USED: Kind(
         409, "The idempotency key was used with another cadence", "give what is new a new key"
