@@ -18,7 +18,8 @@ async def _letter(api: Api, prefix: str, offset: int, data: dict[str, Any] | byt
         """
         INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, value, header_names, header_values,
             reason, detail, company_id, contact_id)
-        VALUES ($1, 0, $2, extract(epoch FROM now()) * 1000, $3, '{content-type}', $4, 'invalid_data', 'was wrong', $5, 'ana')
+        VALUES ($1, 0, $2, extract(epoch FROM now()) * 1000, $3, '{content-type}', $4, 'invalid_data',
+            'was wrong', $5, 'ana')
         """,
         prefix + CREATED,
         offset,
