@@ -7,12 +7,16 @@ from datetime import timedelta
 
 import pytest
 
+from cadence_engine.bus.reread import reader
 from cadence_engine.domain.cadence import Wait
+from cadence_engine.handlers.replay import Settled, replay
+from cadence_engine.storage import tenant
+from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.letter_filter import LetterFilter, LetterState
 from cadence_engine.storage.relay import LetterId
 from cadence_engine.storage.reports import dead_letters as reports
 from tests.handlers.conftest import ACME, Stage, definition
-from tests.handlers.letters import a_record, bury, dropped, found, replayed
+from tests.handlers.letters import SETTINGS, a_record, bury, dropped, found, replayed
 
 LATER = [Wait(days=1)]
 SECOND = timedelta(seconds=1)
@@ -175,6 +179,28 @@ async def test_another_company_sees_replays_and_drops_nothing(stage: Stage) -> N
         assert await reports.one(connection, "globex", place) is None
         assert await reports.one(connection, ACME, place) is not None
     assert len(await _lines(stage, LetterFilter(None))) == 2
+
+
+async def test_a_connection_of_one_company_replays_what_is_its_own_whatever_it_asks_for(
+    stage: Stage, database_url: str
+) -> None:
+    await stage.publish(definition(waits=LATER))
+    await stage.hears(CREATED, contactId="ana")
+    now = await stage.now()
+    await bury(stage, found(REPLY, a_record(REPLY, contactId="ana"), now), found(REPLY, b"nobody's", now))
+    policy, everyones = stage.policy, LetterFilter(None)
+    pool = await tenant.connect(database_url, process="test", size=1)
+
+    async def work(unit: UnitOfWork) -> Settled:
+        read = reader(SETTINGS, policy)
+        return await replay(unit, everyones, REPLY, actor="olga", reason=None, read=read, policy=policy)
+
+    async with pool:
+        theirs, _ = await tenant.run(pool, "globex", work)
+        mine, _ = await tenant.run(pool, ACME, work)
+    assert theirs == Settled()
+    assert mine == Settled(applied=1)
+    assert await stage.statuses() == ["cancelled"]
 
 
 async def test_a_record_that_names_two_companies_acts_for_neither(stage: Stage) -> None:
