@@ -106,6 +106,7 @@ class TopicReader:
         self._quiet_at = 0.0
         self._looked_back_at = 0.0
         self._next: dict[TopicPartition, int] = {}
+        self._applied: dict[TopicPartition, int] = {}
         self._alone_until: dict[TopicPartition, int] = {}
 
     async def poll(self, consumer: AIOKafkaConsumer) -> tuple[Poll, ...]:
@@ -150,9 +151,9 @@ class TopicReader:
         return ()
 
     def behind(self, consumer: AIOKafkaConsumer) -> int:
-        """How many records (and markers) lie behind what was read, as far as Kafka's last answers told."""
-        ends = {tp: consumer.highwater(tp) or 0 for tp in self._next if tp in consumer.assignment()}
-        return sum(max(0, end - self._next[tp]) for tp, end in ends.items())
+        """How many records (and markers) lie behind what is applied, as far as Kafka's last answers told."""
+        ends = {tp: consumer.highwater(tp) or 0 for tp in self._applied if tp in consumer.assignment()}
+        return sum(max(0, end - self._applied[tp]) for tp, end in ends.items())
 
     def silent_for(self) -> float:
         """Since it last came back with a page, with an answer of Kafka's, or with an error; or had applied a page."""
@@ -169,6 +170,7 @@ class TopicReader:
         self._all_is_well()
         self._limit = min(self._page_records, self._limit * 2)
         self.lag.note(poll.spans)
+        self._applied.update({TopicPartition(span.topic, span.partition): span.next for span in poll.spans})
 
     def failed(self, poll: Poll, error: Exception) -> None:
         """The page was rolled back: it is read again after a pause, half as long, so that one bad record stands out."""
@@ -221,6 +223,7 @@ class TopicReader:
                 consumer.resume(tp)
             consumer.seek(tp, stored[tp.partition])
             self._next[tp] = stored[tp.partition]
+        self._applied = dict(self._next)
         self.holds.keep(assigned)
         self._alone_until = {tp: offset for tp, offset in self._alone_until.items() if tp in self._next}
         self.settled = not self._backoff.failures
