@@ -101,9 +101,10 @@ async def companies_with_silent_contacts(unit: UnitOfWork) -> int:
 
 
 async def silent_contacts(unit: UnitOfWork) -> int:
-    """Two pages of the detector: the second begins behind the first."""
-    pages = [await detect_page(unit, "company-0", POLICY) for _ in range(2)]
-    return sum(page.enrolled for page in pages)
+    """A page of the detector, twice: the second begins behind the first."""
+    first, second = [await detect_page(unit, "company-0", POLICY) for _ in range(2)]
+    assert first.enrolled == second.enrolled
+    return first.enrolled
 
 
 async def publishing(unit: UnitOfWork) -> int:
@@ -201,7 +202,7 @@ STORIES: Mapping[Story, int] = {
     known_contacts: ROWS,
     erased_contacts: ROWS,
     companies_with_silent_contacts: seed.COMPANIES,
-    silent_contacts: 2 * PAGE,
+    silent_contacts: PAGE,
     publishing: UNPUBLISHED * EVENTS_IN_BATCH,
     planning: 1,
     measuring: OVERDUE,
