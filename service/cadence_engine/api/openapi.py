@@ -38,7 +38,8 @@ PLACES = {
     "headers": ParameterLocation.HEADER,
 }
 ABOUT = """
-Manages a company's cadences, enrollments and settings.
+Manages a company's cadences, enrollments and settings, and answers why a contact got a message, or none:
+`GET /v1/contacts/{{contactId}}`.
 
 **Which company** is said by the credential alone: an API key (`cadence-engine api-key create`) or a token of the
 deployment's OIDC issuer, sent as `Authorization: Bearer ..`. What belongs to another company is not found (404).
@@ -48,7 +49,8 @@ deployment's OIDC issuer, sent as `Authorization: Bearer ..`. What belongs to an
 **Errors** are problem details (RFC 9457). Programs go by `code`; people read `detail` and `remedy`.
 
 **Repeating** a call is harmless: enrolling whoever is in the cadence answers the enrollment that is there; publishing,
-pausing, resuming, cancelling and setting again change nothing.
+pausing, resuming, cancelling, replaying and setting again change nothing. Only enroll many needs an `Idempotency-Key`,
+with which the same rows get the same answers. Definitions are changed under `If-Match` with the `ETag` last seen.
 
 **Times** are RFC 3339 in UTC, **durations** ISO 8601, **ids** opaque.
 """.strip()

@@ -27,9 +27,9 @@ class Scope(StrEnum):
 
 _MEANING = {
     Scope.READ: "see cadences, enrollments and contacts",
-    Scope.OPERATE: "enroll, cancel, pause and resume",
-    Scope.DEFINE: "write and publish definitions",
-    Scope.ADMIN: "change the company's settings",
+    Scope.OPERATE: "enroll, cancel, pause, resume, halt",
+    Scope.DEFINE: "write, publish and archive definitions, move who is on the way to another version",
+    Scope.ADMIN: "change the company's settings, erase, replay and drop dead letters",
 }
 
 
