@@ -32,7 +32,7 @@ from tests.deploy.chart import (
     resources,
 )
 from tests.deploy.composition import ROOT
-from tests.deploy.go_tools import GoMissing, tool
+from tests.deploy.go_tools import tool
 
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.usefixtures("go_tools")]  # the first run builds the tools
 
@@ -53,15 +53,6 @@ OF_SECRETS = {"DATABASE_URL": "postgresql://a:b@c/d", "REDIS_URL": "redis://a"}
 ENDS_WITHIN = 10  # seconds that a process takes at most: bootstrap.STOP_WITHIN and what follows
 
 each_example = pytest.mark.parametrize("example", BY_NAME.values(), ids=list(BY_NAME))
-
-
-@pytest.fixture(scope="session")
-def go_tools() -> None:
-    try:
-        tool("helm")
-        tool("kubeconform")
-    except GoMissing as missing:
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +181,13 @@ def test_each_process_has_time_to_end_and_probes_that_find_it(example: Path) -> 
         assert [probe["path"] for probe in probes.values()] == ["/health/live", "/health/live", "/health/ready"]
         [port] = [one["value"] for one in pod.container["env"] if one["name"] == "CADENCE_HEALTH_PORT"]
         assert int(port) == pod.port("health")
+
+
+@each_example
+def test_each_has_a_name_of_its_own(example: Path) -> None:
+    names = [(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]) for one in resources(example)]
+
+    assert sorted(set(names)) == sorted(names)
 
 
 @each_example
