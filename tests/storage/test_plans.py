@@ -1,19 +1,26 @@
 """The hot statements find their rows by an index, however large the tables are, and look at few others."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from cadence_contracts.inbound import AnyInbound, ContactDeleted, ContactUpdated, MessageReceived
 from cadence_engine.bus.relay.batches import lock_next
+from cadence_engine.definitions import ready
+from cadence_engine.definitions.load import load
 from cadence_engine.domain.enrollment import LIVE, Status
 from cadence_engine.domain.events import CANCELLED, RESUMED, STARTED
 from cadence_engine.domain.operate import Pause
 from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.apply_definition import Proposed, apply_definitions
+from cadence_engine.handlers.cadence_status import archive_cadence, move_unsettled
 from cadence_engine.handlers.detect_inactive import PAGE, companies_due, detect_page
 from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.halt import halt
+from cadence_engine.handlers.move_enrollments import Move, move_batch, prepare_move
 from cadence_engine.handlers.operate import Order, operate_on_batch, resume_whose_time_has_come
 from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received, Span
@@ -93,6 +100,23 @@ async def erased_contacts(unit: UnitOfWork) -> int:
         for n in range(OVERDUE, OVERDUE + ROWS)
     ]
     return await _applied(unit, gone, CANCELLED)
+
+
+async def archived(unit: UnitOfWork) -> int:
+    """The first batch of a cadence that was taken out of use."""
+    await archive_cadence(unit, "company-1", seed.CADENCE, actor="olga", reason=None)
+    batch = await move_unsettled(unit, ROWS)
+    return batch.rows if batch else 0
+
+
+async def moved(unit: UnitOfWork) -> int:
+    """The first batch of those who go to another version of their cadence."""
+    (definition,) = (loaded.definition for loaded in load([("cadence", ready.text_of(seed.CADENCE))], "company-1"))
+    longer = replace(definition, send_within=timedelta(hours=2))
+    await apply_definitions(unit, [Proposed("company-1", longer, uuid4())], "olga")
+    move = await prepare_move(unit.connection, "company-1", seed.CADENCE, old=1, new=2, actor="olga", reason=None)
+    assert isinstance(move, Move)
+    return (await move_batch(unit, move, POLICY, rows=ROWS)).tally.waiting_at.total()
 
 
 async def companies_with_silent_contacts(unit: UnitOfWork) -> int:
@@ -201,6 +225,8 @@ STORIES: Mapping[Story, int] = {
     new_contacts: ROWS,
     known_contacts: ROWS,
     erased_contacts: ROWS,
+    archived: ROWS,
+    moved: ROWS,
     companies_with_silent_contacts: seed.COMPANIES,
     silent_contacts: PAGE,
     publishing: UNPUBLISHED * EVENTS_IN_BATCH,
@@ -233,6 +259,8 @@ async def test_no_statement_goes_through_a_large_table(large: Pool, story: Story
         ("enrollments_due", due_steps),
         ("enrollments_due_of_company", due_steps_of_each_company),
         ("enrollments_one_live", replies),
+        ("enrollments_one_live", archived),
+        ("enrollments_one_live", moved),
         ("enrollments_ended", new_contacts),
         ("contacts_by_silence", silent_contacts),
         ("event_batches_unpublished", publishing),
