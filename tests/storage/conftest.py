@@ -20,6 +20,7 @@ LATER = 45_000
 ENDED = 30_000
 PARKED = 5_000
 UNPUBLISHED = 50
+UNCOUNTED = 5  # published, and not in the funnels yet
 EVENTS_IN_BATCH = 20
 
 FILL = f"""
@@ -49,8 +50,9 @@ FILL = f"""
         SELECT contact_id FROM cadence_enrollments WHERE status = 'active' ORDER BY next_run_at DESC LIMIT {PARKED}
     ) AND status = 'active';
 
-    INSERT INTO event_batches (logged_at, published_at)
-    SELECT now() - (5000 - n) * interval '1 second', CASE WHEN n <= 5000 - {UNPUBLISHED} THEN now() END
+    INSERT INTO event_batches (logged_at, published_at, counted)
+    SELECT now() - (5000 - n) * interval '1 second', CASE WHEN n <= 5000 - {UNPUBLISHED} THEN now() END,
+        n <= 5000 - {UNPUBLISHED} - {UNCOUNTED}
     FROM generate_series(1, 5000) AS n;
 
     INSERT INTO cadence_events

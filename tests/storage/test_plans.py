@@ -19,6 +19,7 @@ from cadence_engine.handlers.apply_definition import Proposed, apply_definitions
 from cadence_engine.handlers.cadence_status import archive_cadence, move_unsettled
 from cadence_engine.handlers.detect_inactive import PAGE, companies_due, detect_page
 from cadence_engine.handlers.due_steps import run_due_steps
+from cadence_engine.handlers.funnel import funnels
 from cadence_engine.handlers.halt import halt
 from cadence_engine.handlers.move_enrollments import Move, move_batch, prepare_move
 from cadence_engine.handlers.operate import Order, operate_on_batch, resume_whose_time_has_come
@@ -26,13 +27,14 @@ from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page, Received, Span
 from cadence_engine.handlers.why import why_contact
 from cadence_engine.scheduling.wakeups.buckets import HORIZON, WIDTH
-from cadence_engine.storage import relay, wakeups
+from cadence_engine.storage import counts, relay, wakeups
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments.choose import Chosen
 from cadence_engine.storage.reports import backlog, enrollments
+from cadence_engine.storage.reports import cadences as cadence_reports
 from tests.bench import seed
-from tests.storage.conftest import CONTACTS, EVENTS_IN_BATCH, LATER, OVERDUE, UNPUBLISHED
+from tests.storage.conftest import CONTACTS, EVENTS_IN_BATCH, LATER, OVERDUE, UNCOUNTED, UNPUBLISHED
 from tests.storage.plans import Plan, Scan, plans_of
 
 ROWS = 200
@@ -40,7 +42,9 @@ SLACK = 2
 LARGE = 5_000
 POLICY = Policy(claim_rows=ROWS, gate_max_lag=timedelta(days=1), relay_max_lag=timedelta(days=1))
 
-WHOLE = {"event_batches_unpublished", "enrollments_parked"}
+NOT_COUNTED = (UNPUBLISHED + UNCOUNTED) * EVENTS_IN_BATCH
+
+WHOLE = {"event_batches_unpublished", "event_batches_uncounted", "enrollments_parked"}
 """Indexes that are read from one end to the other: they hold what is wanted and nothing else."""
 
 
@@ -206,6 +210,21 @@ async def _listed(unit: UnitOfWork, chosen: Chosen) -> int:
     return len({each.enrollment.enrollment_id for each in (*first.passages, *second.passages)})
 
 
+async def a_funnel(unit: UnitOfWork) -> int:
+    """How a cadence goes: told by the counts, and by what is not counted yet."""
+    return NOT_COUNTED if await funnels(unit.connection, "company-1", "onboarding") else 0
+
+
+async def a_list_of_cadences(unit: UnitOfWork) -> int:
+    """With how many contacts are in them."""
+    return NOT_COUNTED if await cadence_reports.listed(unit.connection, "company-1") else 0
+
+
+async def counting(unit: UnitOfWork) -> int:
+    """The log's next batches for the funnels."""
+    return await counts.count(unit.connection, UNCOUNTED) * EVENTS_IN_BATCH
+
+
 async def _applied(unit: UnitOfWork, told: Sequence[AnyInbound], expected: str) -> int:
     """How many of these events follow from a page of the records."""
     received = tuple(
@@ -241,6 +260,9 @@ STORIES: Mapping[Story, int] = {
     enrollments_of_a_contact: 2,
     pausing: ROWS,
     going_on: ROWS,
+    a_funnel: NOT_COUNTED,
+    a_list_of_cadences: NOT_COUNTED,
+    counting: UNCOUNTED * EVENTS_IN_BATCH,
 }
 """Each with how much it does."""
 
@@ -270,6 +292,9 @@ async def test_no_statement_goes_through_a_large_table(large: Pool, story: Story
         ("enrollments_due_of_company", waiting_enrollments),
         ("enrollments_parked", parked_enrollments),
         ("enrollments_resuming", going_on),
+        ("event_batches_uncounted", a_funnel),
+        ("event_batches_uncounted", counting),
+        ("enrollments_paused", a_list_of_cadences),
     ],
 )
 async def test_a_missing_index_is_noticed(large: Pool, index: str, story: Story) -> None:

@@ -39,17 +39,18 @@ COUNT = f"""
     )
     UPDATE event_batches SET counted = true FROM batch WHERE event_batches.batch_id = batch.batch_id
 """  # noqa: S608  # constants of this module
-OF_CADENCE = f"""
+# $1: the company.
+OF_COMPANY = f"""
     WITH batch AS MATERIALIZED (
         SELECT logged_at, batch_id FROM event_batches WHERE NOT counted
-    ), event AS (
-        SELECT * FROM ({EVENTS}) AS event WHERE company_id = $1 AND data ->> 'cadenceId' = $2::uuid::text
-    ), amount AS ({AMOUNTS})
-    SELECT version, type, step_index, reason, sum(amount)::bigint FROM (
-        SELECT version, type, step_index, reason, amount FROM cadence_counts WHERE company_id = $1 AND cadence_id = $2
-        UNION ALL
-        SELECT version, type, step_index, reason, amount FROM amount
-    ) AS both_kinds GROUP BY 1, 2, 3, 4
+    ), event AS (SELECT * FROM ({EVENTS}) AS event WHERE company_id = $1), amount AS ({AMOUNTS})
+    SELECT cadence_id, version, type, step_index, reason, amount FROM cadence_counts WHERE company_id = $1
+    UNION ALL
+    SELECT cadence_id, version, type, step_index, reason, amount FROM amount
+"""  # noqa: S608
+OF_CADENCE = f"""
+    SELECT version, type, step_index, reason, sum(amount)::bigint FROM ({OF_COMPANY}) AS told
+    WHERE cadence_id = $2 GROUP BY 1, 2, 3, 4
 """  # noqa: S608
 
 
