@@ -118,3 +118,25 @@ async def test_each_version_and_company_has_its_own(stage: Stage) -> None:
     async with stage.pool.acquire() as connection:
         assert await funnels(connection, ACME, "nothing") is None
         assert await funnels(connection, ACME, "onboarding", 7) == []
+
+
+async def test_a_reply_to_the_last_step_counts_once_and_ends_nothing(stage: Stage) -> None:
+    await a_story(stage)
+    for contact in ("c6", "c6", "c7"):
+        await stage.hears("message.received", contactId=contact, messageId=f"m-of-{contact}")
+    await stage.hears("message.received", contactId="c8", direction="outbound")
+
+    (after,) = await told(stage)
+
+    assert [step.replied for step in after.steps] == [3, 2]
+    assert (after.replied, after.completed, after.cancelled) == (7, 4, {"replied": 5})
+    assert after.reply_rate == 0.7
+    answers = await stage.log("cadence.enrollment.answered")
+    assert [(each["contactId"], each["messageId"]) for each in answers] == [("c6", "m-of-c6"), ("c7", "m-of-c7")]
+
+
+async def test_two_replies_of_one_page_are_one_answer(stage: Stage) -> None:
+    await a_story(stage)
+    at = await stage.now()
+    await stage.receive(*(stage.event("message.received", at=at, contactId="c6") for _ in range(3)))
+    assert (await told(stage))[0].steps[-1].replied == 1

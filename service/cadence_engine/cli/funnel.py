@@ -29,7 +29,8 @@ def funnel(
 ) -> None:
     """How far contacts come: started, sent, parked and completed, and after which step they reply.
 
-    A reply counts where it ends the passage: not in a cadence that goes on after replies, nor behind its last step.
+    A reply counts where it ends the passage, or comes within 7 days of its last step. While a cadence goes on after
+    replies (`cancelOn: []`) they are not counted.
     """
 
     async def main(opened: Session) -> list[Funnel]:

@@ -46,6 +46,8 @@ def _said(type_: str, told: Mapping[str, Any]) -> str:
         case events.COMPLETED:
             tags = told.get("tags") or []
             return "completed" + (f", tagged {', '.join(tags)}" if tags else "")
+        case events.ANSWERED:
+            return f"replied after the last step, message {told.get('messageId') or '-'}"
         case events.REFUSED:
             return f"not enrolled{_unmatched(told)}: {meaning_of(told.get('reason'))}"
         case events.ERASED:

@@ -28,10 +28,12 @@ MOVED = "cadence.enrollment.moved"
 """An operator took an enrollment to another version of its cadence, at the revision that it has."""
 ERASED = "cadence.contact.erased"
 """A contact was deleted. Whoever deleted it told the others; each passage that it ended tells of itself."""
+ANSWERED = "cadence.enrollment.answered"
+"""The contact replied to a completed passage. It shares the revision of the completion."""
 DEAD_LETTER = "cadence.dead-letter"
 """Refers to a row of `dead_letters`, which holds the record itself."""
 
-UNPUBLISHED = frozenset({REFUSED, HASTENED, MOVED, ERASED})
+UNPUBLISHED = frozenset({REFUSED, HASTENED, MOVED, ERASED, ANSWERED})
 """In the log for whoever asks why; never on Kafka."""
 
 

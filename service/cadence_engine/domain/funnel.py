@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.cancel import CancelReason
-from cadence_engine.domain.events import CANCELLED, COMPLETED, PARKED, SEND_REQUESTED, STARTED, STEP_SKIPPED
+from cadence_engine.domain.events import ANSWERED, CANCELLED, COMPLETED, PARKED, SEND_REQUESTED, STARTED, STEP_SKIPPED
 
-COUNTED = (STARTED, SEND_REQUESTED, STEP_SKIPPED, PARKED, CANCELLED, COMPLETED)
+COUNTED = (STARTED, SEND_REQUESTED, STEP_SKIPPED, PARKED, CANCELLED, COMPLETED, ANSWERED)
 """The events that a funnel is made of."""
 WHOLE = -1
 """The step index of what is told of a passage as a whole."""
@@ -18,7 +18,7 @@ WHOLE = -1
 class Count(NamedTuple):
     """How often it happened. `reason`: of a cancellation, else "".
 
-    `step_index`: of a send or a skip that step's, of a parking or a cancellation that of the step that was next.
+    `step_index`: of a send or a skip that step's, of all else but the whole passage that of the step that was next.
     """
 
     version: int
@@ -32,7 +32,7 @@ class Count(NamedTuple):
 class StepFunnel:
     """`reached`: how many had it as their next step. `parked`: how often it parked, once for each reason anew.
 
-    `replied`: how many passages a reply ended behind it, before the step after it. None is ended behind the last one.
+    `replied`: how many replied behind it, before the step after it; behind the last one, within some days.
     """
 
     key: str
@@ -50,7 +50,7 @@ class StepFunnel:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """Of one version. `replied_before`: how many passages a reply ended before the first step."""
+    """Of one version. `replied_before`: how many replied before the first step, and so ended their passage."""
 
     version: int
     started: int
@@ -65,16 +65,17 @@ class Funnel:
 
     @property
     def replied(self) -> int:
-        return self.cancelled.get(CancelReason.REPLIED, 0)
+        """Those whom a reply ended, and those who replied to the last step."""
+        return self.replied_before + sum(step.replied for step in self.steps)
 
     @property
     def reply_rate(self) -> float | None:
-        """Passages that a reply ended, of those that started; None: none did."""
+        """Of those that started; None: none did."""
         return _rate(self.replied, self.started)
 
     @property
     def completion_rate(self) -> float | None:
-        """Completed passages, of those that started; None: none did."""
+        """Of those that started; None: none did."""
         return _rate(self.completed, self.started)
 
 
@@ -88,7 +89,7 @@ def funnel(version: CadenceVersion, counts: Iterable[Count]) -> Funnel:
             amounts[count.type, count.step_index] += count.amount
             if count.type == CANCELLED:
                 cancelled[count.reason] += count.amount
-            if count.reason == CancelReason.REPLIED:
+            if count.type == ANSWERED or count.reason == CancelReason.REPLIED:
                 replied[count.step_index] += count.amount
     reached = started = amounts[STARTED, WHOLE]
     steps = []

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from cadence_contracts.inbound import MessageReceived
+from cadence_engine.domain.answer import ANSWER_WITHIN, answer_to, answered
 from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.cancel import CancelReason, InboundMessage, cancel, is_reply
-from cadence_engine.domain.contact import ContactKey
+from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment
 from cadence_engine.domain.events import Cause
+from cadence_engine.domain.known import newest
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.received import Received
 from cadence_engine.handlers.unpark import unpark
@@ -42,7 +44,9 @@ async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageRecei
             inbound[key].append(InboundMessage(received.at, event.message_id, cause))
     changed = await contacts.write(unit.connection, known, locked)
     await conversations.touch(unit.connection, seen)
-    await _cancel_replied(unit, {key: messages for key, messages in inbound.items() if key in locked})
+    replied = {key: messages for key, messages in inbound.items() if key in locked}
+    await _cancel_replied(unit, replied)
+    await _note_answers(unit, replied, locked)
     newly_reachable = [c.key for c in changed if c.last_conversation.value != locked[c.key].last_conversation.value]
     await unpark(unit, newly_reachable)
 
@@ -59,6 +63,23 @@ async def _cancel_replied(unit: UnitOfWork, inbound: Mapping[ContactKey, Sequenc
                 cancel(enrollment, CancelReason.REPLIED, reply.cause, unit.now, message_id=reply.message_id)
             )
     await apply(unit, decisions)
+
+
+async def _note_answers(
+    unit: UnitOfWork,
+    inbound: Mapping[ContactKey, Sequence[InboundMessage]],
+    locked: Mapping[ContactKey, Contact],
+) -> None:
+    """Replies to what is completed: they change nothing, and the log tells of the first one."""
+    since = {
+        key: newest(locked[key].last_inbound_at, min(message.at for message in messages) - ANSWER_WITHIN)
+        for key, messages in inbound.items()
+    }
+    for enrollment in await load.completed_since(unit.connection, since):
+        key = enrollment.contact_key
+        message = answer_to(enrollment, inbound[key], locked[key].last_inbound_at)
+        if message is not None:
+            unit.log(answered(enrollment, message, unit.now))
 
 
 def _first_reply(

@@ -1,6 +1,7 @@
 """Enrollments of contacts, for those who have locked the contacts."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from cadence_engine.domain.contact import ContactKey
@@ -28,6 +29,25 @@ async def live_of(connection: Connection, contacts: Collection[ContactKey]) -> l
         FOR UPDATE OF e
         """,  # noqa: S608  # a constant of this package
         *zip(*contacts, strict=True),
+    )
+    return [enrollment(row) for row in rows]
+
+
+async def completed_since(connection: Connection, since: Mapping[ContactKey, datetime | None]) -> list[Enrollment]:
+    """What each of these contacts completed at that time or later; not locked, as it never changes."""
+    if not since:
+        return []
+    rows = await connection.fetch(
+        f"""
+        SELECT {COLUMNS}
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS wanted (company_id, contact_id, since)
+        JOIN cadence_enrollments e USING (company_id, contact_id)
+        JOIN cadences k USING (company_id, cadence_id)
+        WHERE e.status = 'completed' AND e.ended_at >= wanted.since
+        ORDER BY e.company_id, e.enrollment_id
+        """,  # noqa: S608  # a constant of this package
+        *zip(*since, strict=True),
+        list(since.values()),
     )
     return [enrollment(row) for row in rows]
 
