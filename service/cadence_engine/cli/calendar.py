@@ -5,13 +5,13 @@ from datetime import date, timedelta
 from html import escape
 from typing import Final
 
-CELL: Final = 104
+CELL: Final = 124
 HEIGHT: Final = 64
 TOP: Final = 64
 LEFT: Final = 16
 LINES: Final = 2
 """Lines of text in a cell below its date."""
-CHARACTERS: Final = 15
+CHARACTERS: Final = 17
 """That fit in a line of a cell."""
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MOST_WEEKS: Final = 106
@@ -65,7 +65,7 @@ def _cell(place: int, day: date, days: Mapping[date, tuple[int, list[str]]], mos
         yield _box("busy", x, y, f' fill-opacity="{opacity:.2f}"')
     yield _box("day", x, y)
     shown_month = place == 0 or day.day == 1
-    yield _text(x + 6, y + 16, day.strftime("%d %b %Y") if shown_month else str(day.day), "dim")
+    yield _text(x + 6, y + 16, day.strftime("%d %b %Y") if shown_month else str(day.day), "" if count else "dim")
     for line, text in enumerate(_fitting(texts)):
         yield _text(x + 6, y + 34 + 16 * line, text)
 
