@@ -13,7 +13,7 @@ from cadence_engine.domain.cadence import (
     Trigger,
     Wait,
 )
-from cadence_engine.domain.events import CANCELLED, COMPLETED, PARKED, SEND_REQUESTED, STARTED, STEP_SKIPPED
+from cadence_engine.domain.events import CANCELLED, COMPLETED, MOVED, PARKED, SEND_REQUESTED, STARTED, STEP_SKIPPED
 from cadence_engine.domain.funnel import WHOLE, Count, StepFunnel, funnel
 
 STEPS = tuple(Step(key, Wait(days=1), Template(key, "marketing", {})) for key in "abc")
@@ -70,3 +70,22 @@ def test_steps_rates_and_what_is_live() -> None:
 def test_where_nobody_started_there_are_no_rates() -> None:
     told = funnel(VERSION, [])
     assert (told.live, told.reply_rate, told.completion_rate, told.steps[0].reply_rate) == (0, None, None, None)
+
+
+def test_who_was_moved_counts_where_they_went() -> None:
+    told = funnel(
+        VERSION,
+        [
+            Count(2, STARTED, WHOLE, "", 10),
+            Count(2, SEND_REQUESTED, 0, "", 10),
+            Count(2, MOVED, 1, "1", 30),
+            Count(3, MOVED, 2, "2", 4),
+            Count(3, MOVED, 2, "1", 100),
+            Count(2, SEND_REQUESTED, 1, "", 20),
+            Count(2, COMPLETED, WHOLE, "", 9),
+        ],
+    )
+
+    assert [step.reached for step in told.steps] == [10, 40, 20]
+    assert (told.moved_in, told.moved_out, told.passages, told.live) == (30, 4, 36, 27)
+    assert told.completion_rate == 0.25

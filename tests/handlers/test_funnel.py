@@ -8,6 +8,7 @@ from cadence_engine.domain.funnel import Funnel, StepFunnel
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.count_log import count_log
 from cadence_engine.handlers.funnel import funnels
+from cadence_engine.handlers.move_enrollments import Move, move_batch, prepare_move
 from cadence_engine.storage.database import run
 from tests.handlers.conftest import ACME, NAME, Stage, definition
 
@@ -140,3 +141,24 @@ async def test_two_replies_of_one_page_are_one_answer(stage: Stage) -> None:
     at = await stage.now()
     await stage.receive(*(stage.event("message.received", at=at, contactId="c6") for _ in range(3)))
     assert (await told(stage))[0].steps[-1].replied == 1
+
+
+async def test_who_was_moved_counts_where_they_went(stage: Stage) -> None:
+    await stage.publish(definition(waits=[Wait(), Wait(days=1)]))
+    at = await stage.now()
+    await stage.receive(*(stage.event("contact.created", at=at, contactId=each, phone=PHONE) for each in CONTACTS))
+    await stage.run_due()
+    await stage.publish(definition(waits=[Wait(), Wait(days=1), Wait(days=1)]))
+    async with stage.pool.acquire() as connection:
+        move = await prepare_move(connection, ACME, "onboarding", old=1, new=2, actor="olga", reason=None)
+    assert isinstance(move, Move)
+    await run(stage.pool, lambda unit: move_batch(unit, move, stage.policy, rows=4))
+
+    new, old = await told(stage)
+
+    assert (old.started, old.moved_out, old.live) == (10, 4, 6)
+    assert (new.started, new.moved_in, new.live) == (0, 4, 4)
+    assert [step.reached for step in new.steps] == [0, 4, 0]
+    await stage.pool.execute("UPDATE event_batches SET published_at = now()")
+    await run(stage.pool, lambda unit: count_log(unit, stage.policy, 100))
+    assert await told(stage) == [new, old]

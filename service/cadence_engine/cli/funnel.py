@@ -60,8 +60,11 @@ def _document(funnel: Funnel) -> Mapping[str, Any]:
 def _told(funnel: Funnel) -> str:
     cancelled = sum(funnel.cancelled.values())
     reasons = ", ".join(f"{amount} {reason}" for reason, amount in sorted(funnel.cancelled.items()))
+    moved = f", {funnel.moved_in} moved in" if funnel.moved_in else ""
+    moved += f", {funnel.moved_out} moved out" if funnel.moved_out else ""
     return (
-        f"{funnel.started} started, {funnel.live} live, {funnel.completed} completed{_share(funnel.completion_rate)}, "
+        f"{funnel.started} started{moved}, {funnel.live} live, "
+        f"{funnel.completed} completed{_share(funnel.completion_rate)}, "
         f"{cancelled} cancelled" + (f": {reasons}{_share(funnel.reply_rate, ' replied')}" if reasons else "")
     )
 

@@ -7,16 +7,25 @@ from typing import NamedTuple
 
 from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.cancel import CancelReason
-from cadence_engine.domain.events import ANSWERED, CANCELLED, COMPLETED, PARKED, SEND_REQUESTED, STARTED, STEP_SKIPPED
+from cadence_engine.domain.events import (
+    ANSWERED,
+    CANCELLED,
+    COMPLETED,
+    MOVED,
+    PARKED,
+    SEND_REQUESTED,
+    STARTED,
+    STEP_SKIPPED,
+)
 
-COUNTED = (STARTED, SEND_REQUESTED, STEP_SKIPPED, PARKED, CANCELLED, COMPLETED, ANSWERED)
+COUNTED = (STARTED, SEND_REQUESTED, STEP_SKIPPED, PARKED, CANCELLED, COMPLETED, ANSWERED, MOVED)
 """The events that a funnel is made of."""
 WHOLE = -1
 """The step index of what is told of a passage as a whole."""
 
 
 class Count(NamedTuple):
-    """How often it happened. `reason`: of a cancellation, else "".
+    """How often it happened. `reason`: of a cancellation; of a move the version that it came from; else "".
 
     `step_index`: of a send or a skip that step's, of all else but the whole passage that of the step that was next.
     """
@@ -50,7 +59,10 @@ class StepFunnel:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """Of one version. `replied_before`: how many replied before the first step, and so ended their passage."""
+    """Of one version. `replied_before`: how many replied before the first step, and so ended their passage.
+
+    `moved_in`, `moved_out`: how many an operator took from and to other versions.
+    """
 
     version: int
     started: int
@@ -58,10 +70,17 @@ class Funnel:
     cancelled: Mapping[str, int]
     replied_before: int
     steps: Sequence[StepFunnel]
+    moved_in: int = 0
+    moved_out: int = 0
+
+    @property
+    def passages(self) -> int:
+        """Those that are or were in it to their end."""
+        return self.started + self.moved_in - self.moved_out
 
     @property
     def live(self) -> int:
-        return self.started - self.completed - sum(self.cancelled.values())
+        return self.passages - self.completed - sum(self.cancelled.values())
 
     @property
     def replied(self) -> int:
@@ -70,13 +89,13 @@ class Funnel:
 
     @property
     def reply_rate(self) -> float | None:
-        """Of those that started; None: none did."""
-        return _rate(self.replied, self.started)
+        """Of its passages; None: it has none."""
+        return _rate(self.replied, self.passages)
 
     @property
     def completion_rate(self) -> float | None:
-        """Of those that started; None: none did."""
-        return _rate(self.completed, self.started)
+        """Of its passages; None: it has none."""
+        return _rate(self.completed, self.passages)
 
 
 def funnel(version: CadenceVersion, counts: Iterable[Count]) -> Funnel:
@@ -84,8 +103,13 @@ def funnel(version: CadenceVersion, counts: Iterable[Count]) -> Funnel:
     amounts: Counter[tuple[str, int]] = Counter()
     cancelled: Counter[str] = Counter()
     replied: Counter[int] = Counter()
+    moved_in: Counter[int] = Counter()
+    moved_out = 0
     for count in counts:
-        if count.version == version.version:
+        if count.type == MOVED:
+            moved_in[count.step_index] += count.amount if count.version == version.version else 0
+            moved_out += count.amount if count.reason == str(version.version) else 0
+        elif count.version == version.version:
             amounts[count.type, count.step_index] += count.amount
             if count.type == CANCELLED:
                 cancelled[count.reason] += count.amount
@@ -95,9 +119,11 @@ def funnel(version: CadenceVersion, counts: Iterable[Count]) -> Funnel:
     steps = []
     for index, step in enumerate(version.definition.steps):
         sent, skipped = amounts[SEND_REQUESTED, index], amounts[STEP_SKIPPED, index]
+        reached += moved_in[index]
         steps.append(StepFunnel(step.key, reached, sent, skipped, amounts[PARKED, index], replied[index + 1]))
         reached = sent + skipped
-    return Funnel(version.version, started, amounts[COMPLETED, WHOLE], dict(cancelled), replied[0], steps)
+    completed = amounts[COMPLETED, WHOLE]
+    return Funnel(version.version, started, completed, dict(cancelled), replied[0], steps, moved_in.total(), moved_out)
 
 
 def _rate(part: int, whole: int) -> float | None:

@@ -5,7 +5,7 @@ Steps that run write nothing here. What is not counted yet is added where somebo
 
 from uuid import UUID
 
-from cadence_engine.domain.events import CANCELLED
+from cadence_engine.domain.events import CANCELLED, MOVED
 from cadence_engine.domain.funnel import COUNTED, WHOLE, Count
 from cadence_engine.storage.connection import Connection
 
@@ -21,7 +21,8 @@ EVENTS = f"""
 AMOUNTS = f"""
     SELECT company_id, (data ->> 'cadenceId')::uuid AS cadence_id, (data ->> 'version')::int AS version, type,
         coalesce((data ->> 'stepIndex')::int, {WHOLE}) AS step_index,
-        CASE WHEN type = '{CANCELLED}' THEN data ->> 'reason' ELSE '' END AS reason, count(*) AS amount
+        CASE type WHEN '{CANCELLED}' THEN data ->> 'reason' WHEN '{MOVED}' THEN data ->> 'fromVersion' ELSE '' END
+            AS reason, count(*) AS amount
     FROM event GROUP BY 1, 2, 3, 4, 5, 6
 """  # noqa: S608
 

@@ -296,7 +296,7 @@ CREATE TABLE cadence_counts (                            -- of the log's counted
     version     integer NOT NULL,
     type        text NOT NULL,
     step_index  integer NOT NULL,                        -- -1: of the passage as a whole
-    reason      text NOT NULL,                           -- of a cancellation; else empty
+    reason      text NOT NULL,                           -- of a cancellation; of a move the version before
     amount      bigint NOT NULL CHECK (amount > 0),
     PRIMARY KEY (company_id, cadence_id, version, type, step_index, reason),
     FOREIGN KEY (company_id, cadence_id, version) REFERENCES cadence_versions
