@@ -151,3 +151,17 @@ async def test_the_contacts_of_a_deleted_company_are_erased_to_the_last(desk: De
         pass
     assert await desk.pool.fetchval("SELECT bool_and(erased) FROM contacts")
     assert await desk.pool.fetchval("SELECT finished_at IS NOT NULL FROM company_erasures")
+
+
+async def test_the_published_log_is_counted_for_the_funnels(desk: Desk, upkeep: Upkeep) -> None:
+    await desk.due(3, after=timedelta(minutes=-1))
+    await desk.stage.run_due()
+    assert not await upkeep.count_log()
+    assert await desk.pool.fetchval("SELECT count(*) FROM cadence_counts") == 0
+
+    await desk.pool.execute("UPDATE event_batches SET published_at = now()")
+    for _ in range(2):
+        assert not await upkeep.count_log()
+
+    sent = "SELECT sum(amount) FROM cadence_counts WHERE type = 'whatsapp.send.requested'"
+    assert await desk.pool.fetchval(sent) == 3

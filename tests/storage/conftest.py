@@ -14,7 +14,7 @@ from cadence_engine.storage import database, partitions
 from cadence_engine.storage.connection import Pool
 from tests.bench import seed
 
-CONTACTS = 60_000
+CONTACTS = 90_000
 OVERDUE = 5_000
 LATER = 45_000
 ENDED = 30_000

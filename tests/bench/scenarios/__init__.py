@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tests.bench.scenarios import costs, detector, flood, footprint, lateness, old_transaction, size
+from tests.bench.scenarios import answers, costs, detector, flood, footprint, lateness, old_transaction, size
 from tests.bench.scenarios.scenario import Finding, Scenario, Tell
 
 __all__ = ["FULL", "SCENARIOS", "SIZES", "SMALL", "Finding", "Scenario", "Tell"]
@@ -15,6 +15,7 @@ SMALL: Sequence[Scenario] = (
     size.scenario(size.Size(many=500_000, rounds=1)),
     costs.scenario(costs.Size(steps=20_000)),
     footprint.scenario(footprint.Size(many=100_000)),
+    answers.scenario(answers.Size(many=50_000, asked=5)),
 )
 """To see that they work: a minute or two each. Their figures are not those that the goals are about."""
 
@@ -26,6 +27,7 @@ SCENARIOS: Sequence[Scenario] = (
     size.scenario(),
     costs.scenario(),
     footprint.scenario(),
+    answers.scenario(),
 )
 """Up to ten minutes each on two cores."""
 
@@ -37,6 +39,7 @@ FULL: Sequence[Scenario] = (
     size.scenario(size.Size(many=10_000_000)),
     costs.scenario(costs.Size(steps=1_000_000)),
     footprint.scenario(footprint.Size(many=10_000_000)),
+    answers.scenario(answers.Size(many=10_000_000)),
 )
 """As large as the goals say: it takes 20 GB of disk."""
 

@@ -39,11 +39,13 @@ async def completed_since(connection: Connection, since: Mapping[ContactKey, dat
         return []
     rows = await connection.fetch(
         f"""
-        SELECT {COLUMNS}
-        FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS wanted (company_id, contact_id, since)
-        JOIN cadence_enrollments e USING (company_id, contact_id)
-        JOIN cadences k USING (company_id, cadence_id)
-        WHERE e.status = 'completed' AND e.ended_at >= wanted.since
+        WITH e AS MATERIALIZED (
+            SELECT passage.*
+            FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS wanted (company_id, contact_id, since)
+            JOIN cadence_enrollments passage USING (company_id, contact_id)
+            WHERE passage.status = 'completed' AND passage.ended_at >= wanted.since
+        )
+        SELECT {COLUMNS} FROM e JOIN cadences k USING (company_id, cadence_id)
         ORDER BY e.company_id, e.enrollment_id
         """,  # noqa: S608  # a constant of this package
         *zip(*since, strict=True),
