@@ -19,13 +19,14 @@ async def _letter(api: Api, prefix: str, offset: int, data: dict[str, Any] | byt
         INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, value, header_names, header_values,
             reason, detail, company_id, contact_id)
         VALUES ($1, 0, $2, extract(epoch FROM now()) * 1000, $3, '{content-type}', $4, 'invalid_data',
-            'was wrong', $5, 'ana')
+            'was wrong', $5, $6)
         """,
         prefix + CREATED,
         offset,
         data if isinstance(data, bytes) else orjson.dumps(event),
         [b"application/cloudevents+json"],
         ACME,
+        data["contactId"] if isinstance(data, dict) else "ana",
     )
     return {"topic": prefix + CREATED, "partition": 0, "offset": offset}
 
@@ -81,11 +82,29 @@ async def test_letters_are_replayed_once_and_what_is_still_wrong_stays(api: Api,
     assert (again["applied"], again["stillDead"]) == (0, 1)
 
     (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad})).problem(422, "invalid_request")
-    dropped = (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad, "why": "a test"})).fine()
+    dropped = (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad, "reason": "a test"})).fine()
     assert dropped["dropped"] == 1
-    (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad, "why": "a test"})).problem(
+    (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad, "reason": "a test"})).problem(
         404, "letter_not_found"
     )
+
+
+async def test_letters_are_chosen_by_whom_they_name_and_why_they_are_dead(api: Api, topic_prefix: str) -> None:
+    key = await api.key()
+    for offset, contact in enumerate(("ana", "bia")):
+        await _letter(api, topic_prefix, offset, {"companyId": ACME, "contactId": contact, "name": "X"})
+
+    told = (await api("GET", "/v1/contacts/bia", key)).problem(404, "contact_not_found")
+    assert "/v1/dead-letters?contactId" in told["remedy"]
+    (letter,) = (await api("GET", "/v1/dead-letters?contactId=bia", key)).fine()["letters"]
+    assert letter["contactId"] == "bia"
+    assert len((await api("GET", "/v1/dead-letters?code=invalid_data", key)).fine()["letters"]) == 2
+    assert (await api("GET", "/v1/dead-letters?code=stale", key)).fine()["letters"] == []
+    (await api("GET", "/v1/dead-letters?code=nonsense", key)).problem(422, "invalid_request")
+    asked = {"contactId": "bia", "code": "invalid_data", "reason": "the CRM is mended"}
+    assert (await api("POST", "/v1/dead-letters/replay", key, json=asked)).fine()["applied"] == 1
+    (left,) = (await api("GET", "/v1/dead-letters", key)).fine()["letters"]
+    assert left["contactId"] == "ana"
 
 
 async def test_a_list_of_letters_goes_on_behind_its_last(api: Api, topic_prefix: str) -> None:

@@ -54,6 +54,15 @@ async def test_all_that_is_wrong_is_told_at_once_by_its_place_and_without_its_va
     assert PHONE not in str(told)
 
 
+async def test_what_is_wrong_is_said_in_words(api: Api) -> None:
+    key = await api.key()
+    told = (await api("POST", "/v1/enrollments", key, json={"contactId": "a", "x": 1})).problem(422, "invalid_request")
+    said = {each["pointer"]: each["detail"] for each in told["errors"]}
+    assert said == {"/cadenceKey": "is missing, and required", "/x": "is not known here: see /docs for what is"}
+    told = (await api("GET", "/v1/enrollments?dueBefore=soon", key)).problem(422, "invalid_request")
+    assert told["errors"][0]["detail"].startswith("must be an RFC 3339 time")
+
+
 async def test_parameters_are_checked_as_bodies_are(api: Api) -> None:
     key = await api.key()
     told = (await api("GET", "/v1/enrollments/7", key)).problem(422, "invalid_request")

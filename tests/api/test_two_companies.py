@@ -75,7 +75,7 @@ class Acme:
             "list_dead_letters": Visit(answers=200),
             "show_dead_letter": Visit(letter),
             "replay_letters": Visit(body={"letter": LETTER}),
-            "drop_letters": Visit(body={"letter": LETTER, "why": "test"}),
+            "drop_letters": Visit(body={"letter": LETTER, "reason": "test"}),
             "enroll_contact": Visit(body={"cadenceKey": self.key, "contactId": self.contact}),
             "show_enrollment": Visit(enrollment),
             "cancel_one": Visit(enrollment),

@@ -41,6 +41,8 @@ async def test_they_are_seen_masked_and_by_their_company_alone(cli: Cli, letters
     assert len((await cli.fine("dead-letters", "list", "--all-companies", "--json")).json) == 3
     (line,) = (await cli.fine("dead-letters", "list", "--code", "not_cloudevent", "--json")).json
     assert (line["contact_id"], line["state"]) == ("bia", "kept")
+    (line,) = (await cli.fine("dead-letters", "list", "--contact", "bia", "--json")).json
+    assert line["contact_id"] == "bia"
     assert "0 kept" in (await cli.fine("dead-letters", "list", "--company", "other")).out
 
     shown = (await cli.fine("dead-letters", "show", mine)).out

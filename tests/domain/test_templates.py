@@ -4,7 +4,7 @@ import pytest
 
 from cadence_engine.domain.cadence import Literally, Lookup, Scalar, Source, Template, Variable
 from cadence_engine.domain.facts import Facts
-from cadence_engine.domain.templates import MAX_VALUE, MissingVariable, fill
+from cadence_engine.domain.templates import MAX_VALUE, MENDED_BY, MissingVariable, fill
 
 FACTS = Facts(contact_id="ana", name="Ana", locale="pt-BR", company_id="acme", company_name="Acme", board_id="b1")
 
@@ -32,9 +32,20 @@ def test_sources(variable: Variable, value: str) -> None:
     assert filled(variable, {"product": "pro", "amount": 49.9, "whole": 50.0, "gift": True}) == value
 
 
-def test_a_value_that_is_missing_names_the_variable_and_where_it_was_looked_for() -> None:
-    with pytest.raises(MissingVariable, match=r"variable x needs contact\.phone, and has no `else`"):
-        filled(Lookup(Source.CONTACT, "phone"))
+@pytest.mark.parametrize(
+    ("source", "field", "mended_by"),
+    [(Source.CONTACT, "phone", "contact.updated"), (Source.COMPANY, "locale", "company.updated")],
+)
+def test_a_value_that_is_missing_names_the_variable_where_it_was_looked_for_and_what_to_do(
+    source: Source, field: str, mended_by: str
+) -> None:
+    said = rf"variable x needs {source}\.{field}, and has no `else`: send {mended_by} with it"
+    with pytest.raises(MissingVariable, match=said):
+        filled(Lookup(source, field))
+
+
+def test_each_source_says_how_a_missing_value_comes() -> None:
+    assert set(MENDED_BY) == set(Source)
 
 
 def test_the_contact_name_is_always_there_when_it_is_known() -> None:

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from cadence_contracts.dead_letters import Reason
 from cadence_engine.api.call import Call
 from cadence_engine.api.choosing import AN_EXAMPLE, Moment
 from cadence_engine.api.credentials import demand
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
-from cadence_engine.api.wire import Asked, Told, Words
+from cadence_engine.api.wire import Asked, ExternalId, Told, Words
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.handlers import replay as handler
 from cadence_engine.handlers.letter_content import content_of
@@ -31,7 +32,6 @@ INT64 = 2**63
 Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="as the deployment names it")]
 Partition = Annotated[int, Field(ge=0, lt=2**31)]
 Offset = Annotated[int, Field(ge=0, lt=INT64)]
-Reason = Annotated[str, Field(pattern=r"^[a-z_]{1,60}$", description="its code, such as invalid_data")]
 
 
 class LetterPath(Asked):
@@ -48,12 +48,21 @@ class LetterChoice(Asked):
     """All that is given must be true of a letter."""
 
     topic: Topic | None = None
-    reason: Reason | None = None
+    code: Reason | None = Field(None, description="why it is dead: its `reason`")
+    contact_id: ExternalId | None = Field(None, description="whom the record names, where that could be read")
     since: Moment | None = Field(None, description=f"found dead then or later; {AN_EXAMPLE}")
     until: Moment | None = Field(None, description=f"found dead then or earlier; {AN_EXAMPLE}")
 
     def of(self, company_id: str, state: LetterState) -> LetterFilter:
-        return LetterFilter(company_id, state, self.topic, self.reason, self.since, self.until)
+        return LetterFilter(
+            company_id,
+            state,
+            self.topic,
+            None if self.code is None else self.code.value,
+            self.since,
+            self.until,
+            contact_id=self.contact_id,
+        )
 
 
 class Listing(LetterChoice):
@@ -83,11 +92,11 @@ class OneOrAll(LetterChoice):
 
 
 class ReplayAsked(OneOrAll):
-    why: Words | None = Field(None, description="why, for the record")
+    reason: Words | None = Field(None, description="why, for the record")
 
 
 class DropAsked(OneOrAll):
-    why: Words = Field(description="why nobody needs it; kept, so name no person")
+    reason: Words = Field(description="why nobody needs it; kept, so name no person")
 
 
 class LetterTold(Told):
@@ -98,8 +107,8 @@ class LetterTold(Told):
     offset: int
     created_at: datetime = Field(description="when it was found dead")
     contact_id: str | None
-    reason: str
-    detail: str
+    reason: str = Field(description="why it is dead; `code` chooses by it")
+    detail: str = Field(description="what is wrong with the record, and what is allowed")
     bytes: int
     state: LetterState
     settled_at: datetime | None
@@ -153,7 +162,11 @@ class SettledTold(Told):
     refusals=[Code.BAD_CURSOR],
 )
 async def list_dead_letters(call: Call, query: Listing) -> Answer:
-    """The newest first, without what they hold."""
+    """The newest first, without what they hold.
+
+    A record that names no company, as one that is no JSON, is not here: the platform's own operators see it with
+    `cadence-engine dead-letters list --all-companies`.
+    """
     chosen = query.of(call.company_id, query.state)
     async with call.reading() as connection:
         after = None
@@ -207,7 +220,7 @@ async def replay_letters(call: Call, body: ReplayAsked) -> Answer:
             chosen,
             topic,
             actor=call.actor,
-            reason=body.why,
+            reason=body.reason,
             read=call.engine.read_letter,
             policy=call.engine.policy,
             after=after,
@@ -227,7 +240,7 @@ async def drop_letters(call: Call, body: DropAsked) -> Answer:
     """Forget what records held; that they were there, who dropped them and why stays."""
 
     async def batch(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
-        return await handler.drop(unit, chosen, topic, actor=call.actor, reason=body.why, after=after)
+        return await handler.drop(unit, chosen, topic, actor=call.actor, reason=body.reason, after=after)
 
     return await _settle(call, body, batch)
 

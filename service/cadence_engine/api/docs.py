@@ -84,6 +84,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
             _prose(operation.get("description", "")),
             f"<pre>{escape(_curl(method, path, operation))}</pre>",
             _parameters(operation.get("parameters", [])),
+            _body(operation.get("requestBody")),
             _answers(operation["responses"]),
         )
     )
@@ -95,6 +96,8 @@ def _curl(method: str, path: str, operation: Mapping[str, Any]) -> str:
         parts.append(f"-X {method}")
     if operation["security"]:
         parts.append('-H "Authorization: Bearer $CADENCE_KEY"')
+    given = operation.get("parameters", [])
+    parts += [f"-H '{each['name']}: ..'" for each in given if each["in"] == "header" and each.get("required")]
     if body := operation.get("requestBody"):
         media_type = next(iter(body["content"]))
         parts.append(f"-H 'Content-Type: {media_type}' --data-binary @body.json")
@@ -112,6 +115,22 @@ def _parameters(parameters: list[Mapping[str, Any]]) -> str:
         for each in parameters
     )
     return _table(("parameter", "in", "is", ""), rows) if parameters else ""
+
+
+def _body(body: Mapping[str, Any] | None) -> str:
+    """What to send, in each form that is read."""
+    if body is None:
+        return ""
+    optional = "" if body.get("required") else " (optional)"
+    rows = (
+        (
+            f"<code>{escape(media_type)}</code>{optional}",
+            _kind(content["schema"]),
+            _prose(content["schema"].get("description", "")),
+        )
+        for media_type, content in body["content"].items()
+    )
+    return _table(("body", "is", ""), rows)
 
 
 def _answers(responses: Mapping[str, Any]) -> str:

@@ -58,8 +58,8 @@ class Funnels(Told):
 async def show_funnel(call: Call, path: CadencePath, query: Versions) -> Answer:
     """Started, sent, replied, completed: of every version, or of one.
 
-    A reply counts where it ends the passage: not in a cadence that goes on after replies, nor behind its last step.
-    The figures follow the log by some seconds.
+    A reply counts where it ends the passage, or comes within 7 days of its last step. While a cadence goes on after
+    replies (`cancelOn: []`) they are not counted. The figures follow the log by some seconds.
     """
     async with call.reading() as connection:
         found = await funnels(connection, call.company_id, path.key, query.version)

@@ -102,7 +102,8 @@ KINDS: Mapping[Code, Kind] = {
     Code.CONTACT_NOT_FOUND: Kind(
         404,
         "No such contact",
-        "a contact becomes known with its first contact.created, message.received or trigger; " + _FOREIGN,
+        "a contact becomes known with its first contact.created, message.received or trigger; if that was sent, see "
+        "/v1/dead-letters?contactId=..; " + _FOREIGN,
     ),
     Code.LEAD_NOT_FOUND: Kind(404, "No such lead", "a lead becomes known with lead.created; " + _FOREIGN),
     Code.CONVERSATION_NOT_FOUND: Kind(
@@ -150,7 +151,7 @@ KINDS: Mapping[Code, Kind] = {
     Code.STILL_MOVING: Kind(
         409,
         "The status before has not reached every enrollment yet",
-        "try again when `settled` is true, in some seconds",
+        "try again when `settled` of GET /v1/cadences/{key} is true, in some seconds",
     ),
     Code.ALREADY_COMPLETED: Kind(409, "The enrollment has run to its end", "nothing is left to be done about it"),
     Code.NOT_HALTED: Kind(
@@ -228,4 +229,15 @@ def pointer(path: Iterable[str | int]) -> str:
 
 def wrong(place: str, errors: Iterable[ErrorDetails]) -> list[Wrong]:
     """What pydantic found, without the values that it was given."""
-    return [Wrong(place=place, pointer=pointer(error["loc"]), detail=error["msg"]) for error in errors]
+    return [Wrong(place=place, pointer=pointer(error["loc"]), detail=_detail(error)) for error in errors]
+
+
+def _detail(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "missing":
+            return "is missing, and required"
+        case "extra_forbidden":
+            return "is not known here: see /docs for what is"
+        case "value_error":
+            return str(error["ctx"]["error"])
+    return error["msg"]

@@ -16,7 +16,7 @@ from cadence_engine.api.wire import Asked, ContactPath, Told
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.domain.gate import Held
 from cadence_engine.domain.masking import masked
-from cadence_engine.domain.outlook import SoFar
+from cadence_engine.domain.outlook import Silence, SoFar
 from cadence_engine.domain.pause import CadenceStatus
 from cadence_engine.domain.waiting import WaitsFor
 from cadence_engine.handlers import why
@@ -59,7 +59,9 @@ class PassageTold(Told):
     enrollment: EnrollmentTold
     step_key: str | None = Field(description="the step that it waits at; null behind the last")
     steps: int
-    waits_for: WaitsFor | None = Field(description="null: it has ended")
+    waits_for: WaitsFor | None = Field(
+        description="null: it has ended; " + "; ".join(f"`{each}`: {each.meaning}" for each in WaitsFor)
+    )
     cadence_status: CadenceStatus
 
 
@@ -77,7 +79,7 @@ class PastRefusalTold(Told):
 
     at: datetime
     trigger: str
-    reason: str = Field(description="the rule")
+    reason: str = Field(description="the rule, of the problem codes")
     fields: Sequence[str] = Field(description="where the trigger's data differed from the definition's `where`")
 
 
@@ -89,9 +91,16 @@ class OutlookTold(Told):
     trigger: str
     active: bool
     made_at: datetime = Field(description="nothing of a trigger before is known")
-    so_far: SoFar
+    so_far: SoFar = Field(
+        description="`never_triggered`: no record came that is its trigger, or it is a dead letter: see "
+        "`GET /v1/dead-letters?contactId=..`"
+    )
     refused: PastRefusalTold | None
-    now: str | None = Field(description="the rule that stands against it if the trigger came now; null: nothing does")
+    now: str | None = Field(
+        description="the rule that stands against it if the trigger came now, of the problem codes or "
+        + " or ".join(f"`{each}`" for each in Silence)
+        + "; null: nothing does"
+    )
     inactive_from: datetime | None = Field(description="when the present silence is long enough, if that is asked for")
 
 
@@ -126,6 +135,7 @@ async def why_about_contact(call: Call, path: ContactPath, query: History) -> An
 
     A passage says what it waits for; `gate` and `halts` say whether anything holds all steps. A refused enrollment is
     in the history, with its rule; of a cadence whose trigger never came, `outlooks` says what would stand against it.
+    A record that could not be read is not in the history: `GET /v1/dead-letters?contactId=..` has it.
     """
     async with call.reading() as connection:
         found = await why_contact(

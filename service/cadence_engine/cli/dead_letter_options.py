@@ -51,6 +51,7 @@ Everyones = Annotated[
 ]
 Topic = Annotated[str | None, typer.Option(help="Of this topic, named with its prefix.")]
 Reason = Annotated[Code | None, typer.Option("--code", help="Dead for this reason.")]
+Whom = Annotated[str | None, typer.Option("--contact", help="Whose record names this contact.", callback=external_id)]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="Found dead since then (RFC 3339).", callback=_time)]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Found dead up to then (RFC 3339).", callback=_time)]
 
@@ -62,6 +63,7 @@ def chosen_by(
     since: str | None = None,
     until: str | None = None,
     *,
+    contact: str | None = None,
     all_companies: bool,
     letter: str | None = None,
     state: LetterState = LetterState.KEPT,
@@ -69,7 +71,7 @@ def chosen_by(
     """Refuses what is nobody's, or two choices at once."""
     if company is None and not all_companies:
         output.refuse("whose letters? Give --company, or --all-companies for every company's and those that name none")
-    if letter and (topic or code or since or until):
+    if letter and (topic or code or contact or since or until):
         output.refuse("either one letter, or a choice of them")
     return LetterFilter(
         company_id=None if all_companies else company,
@@ -79,6 +81,7 @@ def chosen_by(
         since=parse_time(since) if since else None,
         until=parse_time(until) if until else None,
         letter=id_of(letter) if letter else None,
+        contact_id=contact,
     )
 
 

@@ -15,6 +15,7 @@ from cadence_engine.cli.dead_letter_options import (
     Since,
     Topic,
     Until,
+    Whom,
     Whose,
     chosen_by,
     unknown,
@@ -51,6 +52,7 @@ def replay(
     all_companies: Everyones = False,
     topic: Topic = None,
     code: Reason = None,
+    contact: Whom = None,
     since: Since = None,
     until: Until = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, for the record.")] = None,
@@ -61,7 +63,7 @@ def replay(
     Without options: all of the company. What is still not understood stays, with its new reason. To repeat the command
     is harmless: what was applied before, be it under another offset, is not applied again.
     """
-    chosen = chosen_by(company, topic, code, since, until, all_companies=all_companies, letter=letter)
+    chosen = chosen_by(company, topic, code, since, until, contact=contact, all_companies=all_companies, letter=letter)
     # Late, as Kafka's client is slow to import; the letters are read exactly as the consumer reads records.
     from cadence_engine.bus.reread import reader
     from cadence_engine.bus.topics import gate
@@ -90,12 +92,13 @@ def drop(
     all_companies: Everyones = False,
     topic: Topic = None,
     code: Reason = None,
+    contact: Whom = None,
     since: Since = None,
     until: Until = None,
     yes: Yes = False,
 ) -> None:
     """Forget what records held; that they were there, who dropped them and why stays. Says how many first."""
-    chosen = chosen_by(company, topic, code, since, until, all_companies=all_companies, letter=letter)
+    chosen = chosen_by(company, topic, code, since, until, contact=contact, all_companies=all_companies, letter=letter)
     if not reason.strip():
         output.refuse("say why: --reason")
 

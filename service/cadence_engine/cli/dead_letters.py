@@ -12,6 +12,7 @@ from cadence_engine.cli.dead_letter_options import (
     Since,
     Topic,
     Until,
+    Whom,
     Whose,
     chosen_by,
     id_of,
@@ -45,6 +46,7 @@ def list_(
     all_companies: Everyones = False,
     topic: Topic = None,
     code: Reason = None,
+    contact: Whom = None,
     since: Since = None,
     until: Until = None,
     state: Annotated[LetterState, typer.Option(help="What became of it.")] = LetterState.KEPT,
@@ -52,7 +54,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """The newest first, without what they hold; further back with --until."""
-    chosen = chosen_by(company, topic, code, since, until, all_companies=all_companies, state=state)
+    chosen = chosen_by(company, topic, code, since, until, contact=contact, all_companies=all_companies, state=state)
 
     async def main(opened: Session) -> tuple[list[LetterLine], int]:
         async with opened.pool.acquire() as connection:

@@ -39,7 +39,7 @@ def run(root: Path, console: Console) -> int:
             with Following(console, {process.name: process.log for process in engine.processes}), engine:
                 engine.start()
                 with written(env_file, {**environment, API_ADDRESS: api.url}):
-                    _welcome(console, env_file, api.url)
+                    _welcome(console, env_file, api.url, engine)
                     return _watch(engine, console)
     console.print("All stopped.")
     return FINE
@@ -60,14 +60,16 @@ def written(env_file: Path, environment: Mapping[str, str]) -> Iterator[None]:
                 env_file.unlink()
 
 
-def _welcome(console: Console, env_file: Path, api_url: str) -> None:
+def _welcome(console: Console, env_file: Path, api_url: str, engine: Fleet) -> None:
     shown = shlex.quote(os.path.relpath(env_file))
+    metrics = ", ".join(f"{process.name} http://{process.address}/metrics" for process in engine.processes)
     program = shlex.quote(os.path.relpath(Path(sys.executable).with_name("cadence-engine")))
     console.print(
         f"\nThe engine runs. Addresses are in {shown}; in another terminal:\n"
         f"  set -a; . {shown}; set +a\n"
         f"  {program} apply onboarding --company acme\n"
         f"The API is at {api_url}, its description at {api_url}/docs.\n"
+        f"Metrics: {metrics}.\n"
         "Ctrl-C ends everything.\n",
         style="bold",
         soft_wrap=True,

@@ -33,11 +33,22 @@ FIELDS: Mapping[Source, Mapping[str, str]] = {
 """What a definition may name per source, and where `Facts` has it. The context is free."""
 
 
+MENDED_BY: Mapping[Source, str] = {
+    Source.CONTACT: "send contact.updated with it",
+    Source.COMPANY: "send company.updated with it",
+    Source.LEAD: "send lead.created with it, or skip the step",
+    Source.CONTEXT: "it came with neither the trigger nor the order to enroll; skip the step, or cancel",
+}
+"""What an operator can do about a value that is missing."""
+
+
 class MissingVariable(Exception):  # noqa: N818  # it is a finding about the contact, not a fault of the program
     """A variable has no value and no fallback."""
 
     def __init__(self, variable: str, lookup: Lookup) -> None:
-        super().__init__(f"variable {variable} needs {lookup.source}.{lookup.field}, and has no `else`")
+        super().__init__(
+            f"variable {variable} needs {lookup.source}.{lookup.field}, and has no `else`: {MENDED_BY[lookup.source]}"
+        )
 
 
 def fill(template: Template, facts: Facts, context: Mapping[str, Scalar]) -> dict[str, str]:

@@ -29,6 +29,8 @@ class LetterFilter:
     until: datetime | None = None
     letter: LetterId | None = None
     """This one alone."""
+    contact_id: str | None = None
+    """Those whose record names this contact."""
 
     def conditions(self) -> tuple[str, list[object]]:
         """As SQL, its first parameters, and their values."""
@@ -43,6 +45,7 @@ class LetterFilter:
             ("topic", "=", topic),
             ("partition", "=", partition),
             ("record_offset", "=", offset),
+            ("contact_id", "=", self.contact_id),
         )
         stated = [condition for condition in given if condition[2] is not None]
         written = [f"{column} {relation} ${n}" for n, (column, relation, _) in enumerate(stated, start=1)]
