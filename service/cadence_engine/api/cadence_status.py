@@ -51,7 +51,7 @@ class CadenceStatusTold(Told):
     answers={200: CadenceStatusTold},
     refusals=[Code.CADENCE_NOT_FOUND, Code.CADENCE_ARCHIVED],
 )
-async def pause(call: Call, path: CadencePath, body: Why) -> Answer:
+async def pause_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     """Let nobody enter and no step run, from now on; each enrollment keeps the rest of its wait. Again is fine."""
     return _answer(
         await call.run(
@@ -67,7 +67,7 @@ async def pause(call: Call, path: CadencePath, body: Why) -> Answer:
     answers={200: CadenceStatusTold},
     refusals=[Code.CADENCE_NOT_FOUND, Code.CADENCE_ARCHIVED, Code.STILL_MOVING],
 )
-async def resume(call: Call, path: CadencePath, body: Why) -> Answer:
+async def resume_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     """Go on where it was paused: the rest of each wait begins now, so that nothing bursts. Again is fine."""
     return _answer(
         await call.run(
@@ -83,7 +83,7 @@ async def resume(call: Call, path: CadencePath, body: Why) -> Answer:
     answers={200: CadenceStatusTold},
     refusals=[Code.CADENCE_NOT_FOUND],
 )
-async def archive(call: Call, path: CadencePath, body: Why) -> Answer:
+async def archive_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     """Take it out of use: nobody enters, and whoever is in it is cancelled. Its history stays. Again is fine."""
     return _answer(
         await call.run(
@@ -99,7 +99,7 @@ async def archive(call: Call, path: CadencePath, body: Why) -> Answer:
     answers={200: CadenceStatusTold},
     refusals=[Code.CADENCE_NOT_FOUND, Code.NOT_ARCHIVED, Code.STILL_MOVING],
 )
-async def unarchive(call: Call, path: CadencePath, body: Why) -> Answer:
+async def unarchive_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     """Take the archiving back: it is paused then. Whom that cancelled stays cancelled."""
     return _answer(
         await call.run(

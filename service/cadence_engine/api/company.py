@@ -79,7 +79,7 @@ async def set_up_company(call: Call, body: CompanySettings) -> Answer:
     return Answer(CompanyTold.of(await call.run(lambda unit: set_company(unit, call.company_id, body.change()))))
 
 
-class EraseAsked(Asked):
+class EraseCompanyAsked(Asked):
     company_id: ExternalId = Field(description="your company's id, so that nothing is erased by mistake")
     reason: Words
 
@@ -98,7 +98,7 @@ class ErasureTold(Told):
     answers={200: ErasureTold},
     refusals=[Code.COMPANY_NOT_FOUND, Code.ANOTHER_COMPANY],
 )
-async def erase_all(call: Call, body: EraseAsked) -> Answer:
+async def erase_company_(call: Call, body: EraseCompanyAsked) -> Answer:
     """Halt your company for good, end every enrollment, and forget every contact, in the log too. Again is fine."""
     if body.company_id != call.company_id:
         raise Problem(Code.ANOTHER_COMPANY)

@@ -14,7 +14,7 @@ from cadence_engine.handlers.erase import Erased, NotFound, erase_contact
 operations = Operations("Contacts", "The people whom cadences are for.")
 
 
-class EraseAsked(Asked):
+class EraseContactAsked(Asked):
     reason: Words = Field(description="kept, so name no person")
 
 
@@ -32,7 +32,7 @@ class ErasedTold(Told):
     answers={200: ErasedTold},
     refusals=[Code.CONTACT_NOT_FOUND],
 )
-async def erase(call: Call, path: ContactPath, body: EraseAsked) -> Answer:
+async def erase_contact_(call: Call, path: ContactPath, body: EraseContactAsked) -> Answer:
     """Forget a person: end their enrollments, blank what is known of them, their history and their dead letters.
 
     A tombstone stays, so that a record that is older and arrives later does not bring them back. Again is fine.

@@ -73,7 +73,7 @@ class Listing(LetterChoice):
     )
 
 
-class Further(Asked):
+class FurtherLetters(Asked):
     topic: Topic
     partition: Annotated[int, Field(ge=-1, lt=2**31)]
     offset: Annotated[int, Field(ge=-1, lt=INT64)]
@@ -85,7 +85,7 @@ class OneOrAll(LetterChoice):
 
     letter: LetterPath | None = None
     dry_run: bool = Field(False, description="only count them")
-    after: Further | None = Field(None, description="`next` of the batch before")
+    after: FurtherLetters | None = Field(None, description="`next` of the batch before")
 
     def filter(self, company_id: str) -> LetterFilter:
         return changed(self.of(company_id, LetterState.KEPT), letter=None if self.letter is None else self.letter.id)
@@ -135,7 +135,7 @@ class Fullness(Asked):
     full: bool = Field(False, description="with personal data; needs the scope `admin` too")
 
 
-class FurtherTold(Told):
+class FurtherLettersTold(Told):
     topic: str
     partition: int
     offset: int
@@ -151,7 +151,7 @@ class SettledTold(Told):
     dropped: int
     still_dead: int = Field(description="not understood this time either: they stay, with their new reason")
     unpublished: int = Field(description="not on the dead-letter topic yet: they stay; ask again later")
-    next: FurtherTold | None
+    next: FurtherLettersTold | None
 
 
 @operations.add(
@@ -275,10 +275,12 @@ async def _settle(call: Call, body: OneOrAll, batch: Batch) -> Answer:
         place = done.after
     else:
         return Answer(_settled(done, None))
-    return Answer(_settled(done, FurtherTold(topic=topic, partition=place.partition, offset=place.offset, until=until)))
+    return Answer(
+        _settled(done, FurtherLettersTold(topic=topic, partition=place.partition, offset=place.offset, until=until))
+    )
 
 
-def _settled(done: Settled, further: FurtherTold | None, *, counted: int | None = None) -> SettledTold:
+def _settled(done: Settled, further: FurtherLettersTold | None, *, counted: int | None = None) -> SettledTold:
     return SettledTold(
         counted=counted,
         applied=done.applied,

@@ -162,7 +162,7 @@ async def throw_away_draft(call: Call, path: CadencePath, headers: BasedOn) -> A
     refusals=[Code.DRAFT_NOT_FOUND, Code.PRECONDITION_FAILED, Code.OVERTAKEN],
     answer_headers={"ETag": "of the version that is current now"},
 )
-async def publish(call: Call, path: CadencePath, headers: BasedOn, body: Publishing) -> Answer:
+async def publish_draft_(call: Call, path: CadencePath, headers: BasedOn, body: Publishing) -> Answer:
     """Make the draft the version that contacts enter from now on; those in flight stay on theirs.
 
     201: the cadence is new. 200: its next version, or nothing new where the draft says the same.

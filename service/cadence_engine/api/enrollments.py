@@ -257,7 +257,7 @@ async def show_enrollment(call: Call, path: EnrollmentPath) -> Answer:
     answers={200: EnrollmentTold},
     refusals=[Code.ENROLLMENT_NOT_FOUND, Code.ALREADY_COMPLETED],
 )
-async def cancel_one(call: Call, path: EnrollmentPath, body: Why) -> Answer:
+async def cancel_enrollment_(call: Call, path: EnrollmentPath, body: Why) -> Answer:
     """End a live enrollment. Again is fine; one that is completed stays completed."""
     outcome = await call.run(
         lambda unit: cancel_enrollment(unit, call.company_id, path.enrollment_id, actor=call.actor, reason=body.reason)

@@ -78,7 +78,7 @@ async def halt(call: Call, body: HaltAsked) -> Answer:
 
 
 @operations.add("POST", "/v1/unhalt", scope=Scope.OPERATE, answers={200: HaltTold}, refusals=[Code.NOT_HALTED])
-async def release(call: Call, body: Why) -> Answer:
+async def unhalt_(call: Call, body: Why) -> Answer:
     """End the halt of your company. What became due meanwhile runs as after an outage, the longest due first."""
     outcome = await call.run(lambda unit: unhalt(unit, call.company_id, actor=call.actor, reason=body.reason))
     match outcome:

@@ -61,7 +61,7 @@ class SkipAsked(Why):
     step_key: Key = Field(description="the step that it waits at: asked again, no other one is skipped")
 
 
-class Further(Asked):
+class FurtherEnrollments(Asked):
     """Where the batch before ended: `next` of its answer, as it was given."""
 
     cursor: str = Field(pattern=CURSOR)
@@ -81,7 +81,7 @@ class OrderAsked(Asked):
     )
     step_key: Key | None = Field(None, description="of skip, which needs it: the step")
     dry_run: bool = Field(False, description="only count how many it would be about")
-    after: Further | None = Field(None, description="`next` of the batch before")
+    after: FurtherEnrollments | None = Field(None, description="`next` of the batch before")
 
     @model_validator(mode="after")
     def _is_whole(self) -> "OrderAsked":
@@ -106,7 +106,7 @@ class OrderAsked(Asked):
         assert_never(self.operation)
 
 
-class FurtherTold(Told):
+class FurtherEnrollmentsTold(Told):
     cursor: str
     free_from: datetime
 
@@ -117,7 +117,7 @@ class OrderTold(Told):
     counted: int | None = Field(description="of a dry run: how many it would be about")
     done: int
     left: Mapping[str, int] = Field(description="how many were left as they are, by why")
-    next: FurtherTold | None
+    next: FurtherEnrollmentsTold | None
 
 
 NOT_DONE = [Code.ENROLLMENT_NOT_FOUND, *REFUSED_BY.values()]
@@ -130,7 +130,7 @@ NOT_DONE = [Code.ENROLLMENT_NOT_FOUND, *REFUSED_BY.values()]
     answers={200: EnrollmentTold},
     refusals=NOT_DONE,
 )
-async def pause_one(call: Call, path: EnrollmentPath, body: PauseAsked) -> Answer:
+async def pause_enrollment(call: Call, path: EnrollmentPath, body: PauseAsked) -> Answer:
     """Let no step run until it is resumed, and keep the rest of the wait. It outlasts a resumption of its cadence."""
     return await _operate(call, path, Pause(body.until), body)
 
@@ -142,7 +142,7 @@ async def pause_one(call: Call, path: EnrollmentPath, body: PauseAsked) -> Answe
     answers={200: EnrollmentTold},
     refusals=NOT_DONE,
 )
-async def resume_one(call: Call, path: EnrollmentPath, body: ResumeAsked) -> Answer:
+async def resume_enrollment(call: Call, path: EnrollmentPath, body: ResumeAsked) -> Answer:
     """Let what an operator has paused go on."""
     return await _operate(call, path, Resume(body.mode), body)
 
@@ -205,7 +205,7 @@ async def operate_on_chosen(call: Call, body: OrderAsked) -> Answer:
             counted = await choose.count(connection, eligible(chosen, order.operation))
         return Answer(OrderTold(counted=counted, done=0, left={}, next=None))
 
-    async def work(unit: UnitOfWork) -> tuple[Batch, FurtherTold | None]:
+    async def work(unit: UnitOfWork) -> tuple[Batch, FurtherEnrollmentsTold | None]:
         chosen = await body.choice.resolve(unit.connection, call.company_id)
         narrowed = eligible(chosen, order.operation)
         after = None if body.after is None else cursor.read(narrowed, body.after.cursor)
@@ -220,7 +220,7 @@ async def operate_on_chosen(call: Call, body: OrderAsked) -> Answer:
         )
         if batch.after is None:
             return batch, None
-        return batch, FurtherTold(cursor=cursor.write(narrowed, batch.after), free_from=batch.free_from)
+        return batch, FurtherEnrollmentsTold(cursor=cursor.write(narrowed, batch.after), free_from=batch.free_from)
 
     try:
         batch, further = await call.run(work)
