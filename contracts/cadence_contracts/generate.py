@@ -1,10 +1,11 @@
-"""Writes `schemas/*.json` and `asyncapi.yaml` of this checkout from the models.
+"""Writes `schemas/*.json` and `asyncapi.yaml` of this checkout from the models, and of the client what follows from
+`openapi.yaml`, which the engine writes.
 
     python -m cadence_contracts.generate             write them
     python -m cadence_contracts.generate --check     only say what has drifted; exit code 1 if anything has
     python -m cadence_contracts.generate --release   also make them the baseline that later changes are held against
 
-Needs ruamel.yaml, which reading and writing records does not.
+Needs ruamel.yaml and ruff, which reading and writing records does not.
 """
 
 import argparse
@@ -18,12 +19,13 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import walk_tree
 
-from cadence_contracts import asyncapi, inbound, outbound
+from cadence_contracts import asyncapi, client_code, inbound, outbound
 from cadence_contracts.compatibility import Direction, breaking_changes
 from cadence_contracts.schemas import ENVELOPE, data_schemas, envelope_schema
 
 HOME: Final = Path(__file__).resolve().parents[1]
 RELEASED: Final = "schemas/released"
+CLIENT: Final = "cadence_contracts/client"
 
 
 def generated(home: Path = HOME) -> dict[str, str]:
@@ -32,6 +34,8 @@ def generated(home: Path = HOME) -> dict[str, str]:
     texts = {f"schemas/{name}.json": _json(schema) for name, schema in schemas.items()}
     version = tomllib.loads((home / "pyproject.toml").read_text())["project"]["version"]
     examples = {name: _example(home, name) for name in (*inbound.MODELS, *outbound.MODELS)}
+    client = client_code.generated(YAML(typ="safe").load((home / "openapi.yaml").read_text()))
+    texts |= {f"{CLIENT}/{name}": text for name, text in client.items()}
     return texts | {"asyncapi.yaml": _yaml(asyncapi.document(version, examples))}
 
 

@@ -1,0 +1,184 @@
+"""The client of cadence_contracts against the API as it is served."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cadence_contracts.client import CadenceClient, EnrollRow, ProblemError, UnexpectedAnswerError
+from cadence_contracts.client.models import (
+    CadenceDefinition,
+    Choice,
+    CompanySettings,
+    EnrollAsked,
+    HaltAsked,
+    OrderAsked,
+    PauseAsked,
+    Publishing,
+    SimulationAsked,
+)
+from cadence_contracts.generate import HOME
+from cadence_engine.devstack.ports import HOST, free_port
+from cadence_engine.domain.api_key import Scope
+from cadence_engine.handlers.enroll_many import ROWS_AT_ONCE
+from tests.api.conftest import DEFINITION, Api
+
+WELCOME = CadenceDefinition.model_validate(DEFINITION)
+
+
+async def _client(api: Api, *scopes: Scope) -> CadenceClient:
+    return CadenceClient(api.url, await api.key("acme", *scopes))
+
+
+async def test_a_definition_is_edited_under_its_etag(api: Api) -> None:
+    async with await _client(api) as client:
+        published = await client.publish_cadence("welcome", json.dumps(DEFINITION))  # YAML, which JSON is too
+        assert (published.outcome, published.status) == ("created", "active")
+        shown = await client.show_cadence("welcome")
+        assert shown.etag == published.etag
+        assert CadenceDefinition.model_validate(shown.definition).steps[1].wait == "P3D"
+
+        draft = await client.write_draft("welcome", WELCOME.model_copy(update={"name": "Hello"}))
+        with pytest.raises(ProblemError) as refused:
+            await client.write_draft("welcome", WELCOME, if_match='"9"')
+        assert refused.value.code in ("overtaken", "precondition_failed")
+        assert refused.value.remedy
+        assert refused.value.request_id
+        assert (await client.publish_draft("welcome", Publishing(), if_match=draft.etag)).version == 2
+
+        draft = await client.write_draft("welcome", WELCOME)
+        await client.throw_away_draft("welcome", if_match=draft.etag)
+        assert (await client.list_drafts()).drafts == []
+        assert (await client.list_cadences(archived=True)).cadences[0].name == "Hello"
+
+
+async def test_enrollments_come_page_after_page_and_are_changed_batch_after_batch(api: Api) -> None:
+    contacts = ("ana", "bia", "c/d ?#e%2F")
+    await api.known(*contacts)
+    async with await _client(api) as client:
+        await client.publish_cadence("welcome", WELCOME)
+        asked = [EnrollAsked(cadence_key="welcome", contact_id=contact) for contact in contacts]
+        told = [await client.enroll_contact(each) for each in asked]
+        assert [each.created for each in told] == [True, True, True]
+        assert not (await client.enroll_contact(asked[0])).created
+
+        listed = [each async for each in client.each_enrollment(cadence_key="welcome", status=["active"], limit=2)]
+        assert {each.contact_id for each in listed} == set(contacts)
+        later = listed[0].started_at
+        assert (await client.count_enrollments(started_after=later.replace(year=2000), status=["active"])).count == 3
+
+        paused = await client.pause_enrollment(told[0].enrollment_id, PauseAsked(reason="asked to"))
+        assert (paused.status, paused.paused_by) == ("paused", "operator")
+        order = OrderAsked(operation="cancel", choice=Choice(cadence_key="welcome"), reason="typo")
+        assert sum([batch.done async for batch in client.operate_on_all_chosen(order)]) == 3
+
+        why = await client.why_about_contact(contacts[2])
+        assert [passage.enrollment.status for passage in why.passages] == ["cancelled"]
+        happened = [each.type async for each in client.timeline_of_contact(contacts[2], limit=1)]
+        assert happened == [each.type for each in reversed(why.timeline)]
+        assert len(happened) > 1
+
+        simulated = await client.simulate("welcome", SimulationAsked(contact_ids=["ana"]))
+        assert [step.key for step in simulated.contacts[0].steps] == ["hello", "again"]
+        assert (await client.show_funnel("welcome")).versions[0].cancelled
+
+
+async def test_many_are_answered_while_they_are_sent(api: Api) -> None:
+    await api.known("ana")
+    answered = asyncio.Event()
+
+    async def rows() -> AsyncIterator[EnrollRow]:
+        yield EnrollRow(contact_id="ana", context={"plan": "gold", "seats": 3})
+        for number in range(3 * ROWS_AT_ONCE):  # more than what is sent at once
+            yield EnrollRow(contact_id=f"stranger-{number}")
+        await answered.wait()
+        yield EnrollRow(contact_id="ana")
+
+    async with await _client(api) as client:
+        await client.publish_cadence("welcome", WELCOME)
+        told = []
+        async for row in client.enroll_many("welcome", rows(), idempotency_key="one"):
+            told.append(row)
+            answered.set()
+        assert [row.row for row in told] == list(range(1, 3 * ROWS_AT_ONCE + 3))
+        assert (told[0].outcome, told[1].outcome, told[1].reason) == ("created", "refused", "contact_not_found")
+        assert told[-1].outcome == "already_active"
+
+        again = [EnrollRow(contact_id="ana", context={"plan": "gold", "seats": 3})]
+        async with aclosing(client.enroll_many("welcome", again, idempotency_key="one")) as answers:
+            assert (await anext(answers)) == told[0]
+        with pytest.raises(ProblemError) as refused:
+            await anext(client.enroll_many("nothing", again, idempotency_key="two"))
+        assert refused.value.code == "cadence_not_found"
+
+
+async def test_what_cannot_be_done_is_told_by_its_type(api: Api) -> None:
+    async with await _client(api, Scope.READ) as client:
+        with pytest.raises(ProblemError) as refused:
+            await client.halt(HaltAsked(reason="typo"))
+        assert (refused.value.status, refused.value.code) == (403, "missing_scope")
+        with pytest.raises(ProblemError) as refused:
+            await client.list_enrollments(limit=0)
+        assert [(each.in_, each.pointer) for each in refused.value.errors] == [("query", "/limit")]
+    with pytest.raises(RuntimeError, match="async with"):
+        await client.list_halts()
+
+    async with CadenceClient(api.url, None) as stranger:
+        assert (await stranger.live()).live
+        with pytest.raises(ProblemError, match="unauthenticated"):
+            await stranger.show_company()
+
+    async with CadenceClient(f"http://{HOST}:{free_port()}", None) as nowhere:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await nowhere.live()
+
+
+async def test_an_api_that_is_not_ready_says_so_in_its_own_words(api: Api) -> None:
+    api.readiness.block("postgres", "away")
+    async with CadenceClient(api.url, None) as client:
+        assert (await client.ready()).blocking
+
+
+async def test_an_answer_of_something_else_is_none_of_the_engines() -> None:
+    async def say(_: aiohttp.web.BaseRequest) -> aiohttp.web.Response:
+        return aiohttp.web.Response(status=502, text="<h1>Bad gateway</h1>", content_type="text/html")
+
+    runner = aiohttp.web.ServerRunner(aiohttp.web.Server(say))
+    await runner.setup()
+    port = free_port()
+    await aiohttp.web.TCPSite(runner, HOST, port).start()
+    try:
+        async with CadenceClient(f"http://{HOST}:{port}", None) as client:
+            with pytest.raises(UnexpectedAnswerError) as told:
+                await client.live()
+    finally:
+        await runner.cleanup()
+    assert (told.value.status, told.value.content_type) == (502, "text/html")
+
+
+async def test_settings_that_are_left_out_stay(api: Api) -> None:
+    async with await _client(api) as client:
+        await client.set_up_company(CompanySettings(name="Acme", time_zone="America/Sao_Paulo"))
+        told = await client.set_up_company(CompanySettings(detector_hour=8))
+
+    assert (told.name, told.time_zone, told.detector_hour) == ("Acme", "America/Sao_Paulo", 8)
+
+
+async def test_the_readme_does_what_it_says(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    await api.known("ana", "bia")
+    key = await api.key()
+    await api.published(key)
+    (block,) = re.findall(r"## Manage\n\n```python\n(.*?)```", (HOME / "README.md").read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - our own text
+
+    await names["manage"](api.url, key)
+
+    printed = [line for line in capsys.readouterr().out.splitlines() if "request_answered" not in line]
+    assert printed == ["bia created None", "carla refused contact_not_found"]
+    assert (await api("GET", "/v1/enrollments?contactId=ana&status=cancelled", key)).fine()["enrollments"]
