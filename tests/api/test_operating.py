@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -189,3 +190,48 @@ async def test_a_company_is_erased_only_by_its_own_name(api: Api) -> None:
     begun = (await api("POST", "/v1/company/erase", key, json={**wrong, "companyId": "acme"})).fine()
     assert begun["finishedAt"] is None
     assert (await api("GET", "/v1/halts", key)).fine()["inForce"][0]["reason"] == "the company was deleted"
+
+
+async def test_what_a_fault_has_parked_goes_on_once_somebody_says_so(api: Api) -> None:
+    key = await api.key()
+    (one,) = await _enrolled(api, key, "ana")
+    await _park(api, one)
+    where = "/v1/cadences/welcome"
+    told = (await api("POST", f"/v1/enrollments/{one}/run-now", key)).problem(409, "enrollment_parked")
+    assert "/unpark" in told["remedy"]
+
+    looked = (await api("POST", f"{where}/unpark", key)).fine()
+    assert (looked["lookedAt"], looked["goingOn"]) == (1, 1)
+    assert (await api("GET", f"/v1/enrollments/{one}", key)).fine()["status"] == "active"
+    rest = (await api("POST", f"{where}/unpark", key, json={"after": one})).fine()
+    assert rest == {"lookedAt": 0, "goingOn": 0, "next": None}
+
+    await _park(api, one)
+    await api.pool.execute("UPDATE contacts SET phone = NULL")
+    assert (await api("POST", f"{where}/unpark", key)).fine()["goingOn"] == 0
+    assert (await api("GET", f"/v1/enrollments/{one}", key)).fine()["parkReason"] == "unreachable"
+    (await api("POST", f"{where}/pause", key)).fine()
+    (await api("POST", f"{where}/unpark", key)).problem(409, "cadence_not_active")
+    (await api("POST", "/v1/cadences/nothing/unpark", key)).problem(404, "cadence_not_found")
+
+
+async def test_versions_are_listed_with_who_is_in_them(api: Api) -> None:
+    key = await api.key()
+    await _enrolled(api, key, "ana", "bia")
+    await api.published(key, name="Warm welcome")
+    versions = (await api("GET", "/v1/cadences/welcome/versions", key)).fine()["versions"]
+    assert [(each["version"], each["live"]) for each in versions] == [(2, 0), (1, 2)]
+    assert all(each["actor"].startswith("api-key:") for each in versions)
+    (await api("GET", "/v1/cadences/nothing/versions", key)).problem(404, "cadence_not_found")
+
+
+async def _park(api: Api, enrollment_id: str) -> None:
+    """As a fault of the program does."""
+    await api.pool.execute(
+        """
+        UPDATE cadence_enrollments
+        SET status = 'parked', park_reason = 'internal_error', park_detail = 'a fault', parked_knowing = ''
+        WHERE enrollment_id = $1
+        """,
+        UUID(enrollment_id),
+    )

@@ -46,7 +46,9 @@ class Acme:
             "list_cadences": Visit(answers=200),
             "show_cadence": Visit(cadence),
             "publish_cadence": Visit(cadence, {**DEFINITION, "key": self.key}, answers=201),  # one of its own
+            "list_versions": Visit(cadence),
             "pause_cadence": Visit(cadence),
+            "unpark_cadence": Visit(cadence),
             "resume_cadence": Visit(cadence),
             "archive_cadence": Visit(cadence),
             "unarchive_cadence": Visit(cadence),

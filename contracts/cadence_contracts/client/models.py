@@ -917,6 +917,36 @@ class SkipAsked(Asked):
     """the step that it waits at: asked again, no other one is skipped"""
 
 
+class UnparkAsked(Asked):
+    after: UUID | None = None
+    """`next` of the batch before"""
+
+
+class UnparkTold(Told):
+    """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
+
+    looked_at: int
+    going_on: int
+    """the others still lack something: their `parkDetail` says what"""
+    next: UUID | None
+
+
+class VersionTold(Told):
+    version: int
+    created_at: datetime
+    """when it was published"""
+    actor: str
+    """by whom"""
+    live: int
+    """how many contacts are on their way in it"""
+
+
+class Versions(Told):
+    """The newest first."""
+
+    versions: list[VersionTold]
+
+
 class Why(Asked):
     """Why an operator does it; kept in the log beside who did."""
 

@@ -53,6 +53,9 @@ from cadence_contracts.client.models import (
     SimulationAsked,
     SkipAsked,
     Status,
+    UnparkAsked,
+    UnparkTold,
+    Versions,
     Why,
     WhyTold,
 )
@@ -94,6 +97,13 @@ class Operations(Transport):
             headers={"If-Match": if_match, "If-None-Match": if_none_match},
             body=body,
         )
+
+    async def list_versions(self, key: str) -> Versions:
+        """Every version that was published, and how many contacts are on their way in each.
+
+        Needs the scope `read`.
+        """
+        return await self._ask("GET", f"/v1/cadences/{part(key)}/versions", Versions)
 
     async def pause_cadence(self, key: str, body: Why | None = None) -> CadenceStatusTold:
         """Let nobody enter and no step run, from now on; each enrollment keeps the rest of its wait. Again is fine.
@@ -364,6 +374,20 @@ class Operations(Transport):
     async def operate_on_all_chosen(self, body: OrderAsked) -> AsyncIterator[OrderTold]:
         """`operate_on_chosen`, batch after batch until nothing is left: what came of each."""
         async for told in self._batches(self.operate_on_chosen, body):
+            yield told
+
+    async def unpark_cadence(self, key: str, body: UnparkAsked | None = None) -> UnparkTold:
+        """Look again at what a cadence has parked, whatever the reason: up to 500 in a call, until `next` is null.
+
+        Whatever lacks nothing any more is due when it was, which is at once. Again is fine.
+
+        Needs the scope `operate`.
+        """
+        return await self._ask("POST", f"/v1/cadences/{part(key)}/unpark", UnparkTold, body=body)
+
+    async def unpark_all(self, key: str, body: UnparkAsked) -> AsyncIterator[UnparkTold]:
+        """`unpark_cadence`, batch after batch until nothing is left: what came of each."""
+        async for told in self._batches(lambda asked: self.unpark_cadence(key, asked), body):
             yield told
 
     async def why_about_contact(

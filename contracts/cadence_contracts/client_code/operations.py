@@ -46,6 +46,7 @@ PAGED: Final = {
 BATCHED: Final = {
     "operate_on_chosen": "operate_on_all_chosen",
     "move_enrollments": "move_all_enrollments",
+    "unpark_cadence": "unpark_all",
     "replay_letters": "replay_all_letters",
     "drop_letters": "drop_all_letters",
 }

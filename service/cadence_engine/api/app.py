@@ -18,6 +18,7 @@ from cadence_engine.api import (
     moving,
     operating,
     simulation,
+    unparking,
     why,
 )
 from cadence_engine.api.answering import add_headers, answering, telling
@@ -38,6 +39,7 @@ ALL: tuple[Operations, ...] = (
     enrollments.operations,
     enroll_many.operations,
     operating.operations,
+    unparking.operations,
     why.operations,
     contacts.operations,
     halts.operations,

@@ -1,6 +1,7 @@
 """Cadences: look at them, publish them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, assert_never
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from cadence_engine.handlers import apply_definition
 from cadence_engine.handlers.apply_definition import Created, NewVersion, Proposed, Unchanged, apply_definitions
 from cadence_engine.storage import cadences
 from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.published import versions_of
 from cadence_engine.storage.reports import cadences as reports
 from cadence_engine.storage.reports.cadences import CadenceLine
 
@@ -53,6 +55,19 @@ class CadenceShown(CadenceTold):
     """`counts`: all that ever entered by status, the cancelled ones by reason too (`cancelled:replied`)."""
 
     definition: Mapping[str, Any] = Field(description="a CadenceDefinition, which can be sent back as it is")
+
+
+class VersionTold(Told):
+    version: int
+    created_at: datetime = Field(description="when it was published")
+    actor: str = Field(description="by whom")
+    live: int = Field(description="how many contacts are on their way in it")
+
+
+class Versions(Told):
+    """The newest first."""
+
+    versions: Sequence[VersionTold]
 
 
 class Published(Told):
@@ -91,6 +106,23 @@ async def show_cadence(call: Call, path: CadencePath) -> Answer:
         found = await cadences.versions(connection, [line.version_key])
     definition = writing.as_written(found[line.version_key].definition)
     return Answer(CadenceShown(**_line(line), definition=definition), headers={"ETag": etag(line.version)})
+
+
+@operations.add(
+    "GET",
+    "/v1/cadences/{key}/versions",
+    scope=Scope.READ,
+    answers={200: Versions},
+    refusals=[Code.CADENCE_NOT_FOUND],
+)
+async def list_versions(call: Call, path: CadencePath) -> Answer:
+    """Every version that was published, and how many contacts are on their way in each."""
+    async with call.reading() as connection:
+        line = await reports.one(connection, call.company_id, path.key)
+        if line is None:
+            raise Problem(Code.CADENCE_NOT_FOUND)
+        found = await versions_of(connection, call.company_id, line.cadence_id)
+    return Answer(Versions(versions=[VersionTold.model_validate(each) for each in found]))
 
 
 @operations.add(

@@ -135,7 +135,7 @@ KINDS: Mapping[Code, Kind] = {
         "look at what was published; to go on from it, discard the draft and save it anew",
     ),
     Code.LETTER_NOT_FOUND: Kind(404, "No such dead letter, or it is settled", _FOREIGN),
-    Code.VERSION_NOT_FOUND: Kind(404, "The cadence has no such version", "see the cadence for the current one"),
+    Code.VERSION_NOT_FOUND: Kind(404, "The cadence has no such version", "see GET /v1/cadences/{key}/versions"),
     Code.SAME_VERSION: Kind(409, "From and to are the same version", "nothing: there is nothing to move"),
     Code.ANOTHER_COMPANY: Kind(409, "The company that is named is not the credential's", "see /v1/company for yours"),
     Code.BAD_CURSOR: Kind(422, "The cursor was not given for a list chosen so", "begin without one"),
@@ -145,7 +145,11 @@ KINDS: Mapping[Code, Kind] = {
     Code.INVALID_CSV: Kind(422, "The first line of the CSV does not name its columns", "mend that line"),
     Code.ENROLLMENT_ENDED: Kind(409, "The enrollment has ended", "nothing is left to be done about it"),
     Code.ENROLLMENT_PAUSED: Kind(409, "The enrollment is paused", "resume it first"),
-    Code.ENROLLMENT_PARKED: Kind(409, "The enrollment is parked", "what it lacks must arrive, or be skipped"),
+    Code.ENROLLMENT_PARKED: Kind(
+        409,
+        "The enrollment is parked",
+        "what it lacks must arrive, or be skipped; after a fault: POST /v1/cadences/{key}/unpark",
+    ),
     Code.HELD_BY_CADENCE: Kind(409, "The enrollment is paused with its cadence", "resume the cadence"),
     Code.ANOTHER_STEP: Kind(409, "The enrollment does not wait at that step", "look at it again"),
     Code.STILL_MOVING: Kind(
