@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from cadence_contracts import outbound, read_record, topics, write_record
 from cadence_contracts.inbound import ContactCreated
 from cadence_contracts.outbound import EnrollmentStarted
+from cadence_engine.devstack.dev import API_ADDRESS
 from cadence_engine.devstack.servers import Servers
 
 pytestmark = pytest.mark.timeout(400)
@@ -170,7 +172,7 @@ def test_others_join_dev_by_its_env_file_and_ctrl_c_ends_everything(tmp_path: Pa
     with _dev(tmp_path, {}) as (process, output):
         env_file = tmp_path / ".local" / "env"
         addresses = dict(line.split("=", 1) for line in shlex.split(env_file.read_text()))
-        assert addresses.keys() == set(OWN_SERVERS)
+        assert addresses.keys() == {*OWN_SERVERS, API_ADDRESS}
         assert env_file.stat().st_mode & 0o077 == 0
         subprocess.run(
             [*ENGINE, "apply", "onboarding", "--company", "acme"],
@@ -179,8 +181,10 @@ def test_others_join_dev_by_its_env_file_and_ctrl_c_ends_everything(tmp_path: Pa
             capture_output=True,
         )
         assert asyncio.run(_greet(addresses["KAFKA_BOOTSTRAP_SERVERS"])) == "contact.created"
+        with urllib.request.urlopen(f"{addresses[API_ADDRESS]}/openapi.json") as answer:  # noqa: S310  # an address of ours
+            assert answer.status == 200
         family = _family(process)
-        assert len(family) >= 12  # three servers and three processes, each behind its guard
+        assert len(family) >= 14  # three servers and four processes, each behind its guard
 
         os.killpg(process.pid, signal.SIGINT)
 
@@ -188,7 +192,7 @@ def test_others_join_dev_by_its_env_file_and_ctrl_c_ends_everything(tmp_path: Pa
         _assert_gone(family)
         text = output.read_text()
         assert list((tmp_path / ".local").iterdir()) == []
-    assert text.count("process_ended exit_code=0") == 3, text
+    assert text.count("process_ended exit_code=0") == 4, text
     assert text.splitlines()[-1] == "All stopped."
     assert "\x1b" not in text
 
