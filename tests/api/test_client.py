@@ -3,12 +3,13 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from cadence_contracts.client import CadenceClient, EnrollRow, ProblemError, UnexpectedAnswerError
 from cadence_contracts.client.models import (
@@ -26,7 +27,7 @@ from cadence_contracts.generate import HOME
 from cadence_engine.devstack.ports import HOST, free_port
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.handlers.enroll_many import ROWS_AT_ONCE
-from tests.api.conftest import DEFINITION, Api
+from tests.api.conftest import DEFINITION, WITHIN, Api
 
 WELCOME = CadenceDefinition.model_validate(DEFINITION)
 
@@ -144,21 +145,74 @@ async def test_an_api_that_is_not_ready_says_so_in_its_own_words(api: Api) -> No
         assert (await client.ready()).blocking
 
 
-async def test_an_answer_of_something_else_is_none_of_the_engines() -> None:
-    async def say(_: aiohttp.web.BaseRequest) -> aiohttp.web.Response:
-        return aiohttp.web.Response(status=502, text="<h1>Bad gateway</h1>", content_type="text/html")
-
-    runner = aiohttp.web.ServerRunner(aiohttp.web.Server(say))
+@asynccontextmanager
+async def _answering(handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """The address of a server that answers as the engine would rarely do."""
+    runner, port = web.ServerRunner(web.Server(handler)), free_port()
     await runner.setup()
-    port = free_port()
-    await aiohttp.web.TCPSite(runner, HOST, port).start()
     try:
-        async with CadenceClient(f"http://{HOST}:{port}", None) as client:
-            with pytest.raises(UnexpectedAnswerError) as told:
-                await client.live()
+        await web.TCPSite(runner, HOST, port).start()
+        yield f"http://{HOST}:{port}"
     finally:
         await runner.cleanup()
+
+
+async def test_an_answer_of_something_else_is_none_of_the_engines() -> None:
+    async def proxy(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=502, text="<h1>Bad gateway</h1>", content_type="text/html")
+
+    async with _answering(proxy) as url, CadenceClient(url, None) as client:
+        with pytest.raises(UnexpectedAnswerError) as told:
+            await client.live()
     assert (told.value.status, told.value.content_type) == (502, "text/html")
+
+
+async def test_what_fails_in_the_middle_of_many_ends_them_with_its_reason() -> None:
+    problem = {
+        "type": "",
+        "title": "",
+        "status": 503,
+        "code": "unavailable",
+        "detail": "",
+        "remedy": "",
+        "requestId": "",
+    }
+
+    async def interrupted(request: web.BaseRequest) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await answer.prepare(request)
+        await answer.write(b'{"row": 1, "outcome": "created"}\n' + json.dumps(problem).encode() + b"\n")
+        return answer
+
+    async with _answering(interrupted) as url, CadenceClient(url, None) as client:
+        answers = client.enroll_many("welcome", [EnrollRow(contact_id="ana")], idempotency_key="one")
+        assert (await anext(answers)).row == 1
+        with pytest.raises(ProblemError, match="unavailable"):
+            await anext(answers)
+
+
+async def test_rows_that_cannot_be_made_end_the_call_with_what_was_wrong() -> None:
+    async def patient(request: web.BaseRequest) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await answer.prepare(request)
+        await answer.write(b'{"row": 1, "outcome": "created"}\n')
+        with suppress(ConnectionError):
+            await request.read()
+        return answer
+
+    answered = asyncio.Event()
+
+    async def rows() -> AsyncIterator[EnrollRow]:
+        yield EnrollRow(contact_id="a" * 100_000)
+        await answered.wait()
+        raise ValueError("line 2 of the file has no id")
+
+    async with _answering(patient) as url, CadenceClient(url, None) as client, asyncio.timeout(WITHIN):
+        answers = client.enroll_many("welcome", rows(), idempotency_key="one")
+        assert (await anext(answers)).row == 1
+        answered.set()
+        with pytest.raises(ValueError, match="line 2"):
+            await anext(answers)
 
 
 async def test_settings_that_are_left_out_stay(api: Api) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from typing import Any, Final
 
-from aiohttp import ClientTimeout
+from aiohttp import ClientError, ClientResponse, ClientTimeout
 from pydantic import Field
 from pydantic_core import from_json
 
@@ -39,31 +39,58 @@ class CadenceClient(Operations):
     ) -> AsyncGenerator[RowTold, None]:
         """Put any number of contacts in a cadence; an answer for each row, in their order, while rows are still sent.
 
-        Of `rows` no more is held than what is on the way. It is one call without a time limit: whoever stops before the
-        end closes it (`contextlib.aclosing`). After an error send all rows again under the same key: what was answered
-        is answered as it was.
+        What making `rows` raises is raised here, and of them no more is held than what is on the way. It is one call
+        without a time limit: whoever stops before the end closes it (`contextlib.aclosing`). After an error send all
+        rows again under the same key: what was answered is answered as it was.
         """
-        async with self._answer(
-            "POST",
-            f"/v1/cadences/{part(key)}/enrollments",
-            (200,),
-            headers={"Idempotency-Key": idempotency_key, "Content-Type": NDJSON},
-            body=_lines(rows),
-            timeout=ENDLESS,
-        ) as response:
-            async for line in response.content:
-                yield _row(line)
+        sending = _Sending(rows)
+        try:
+            async with self._answer(
+                "POST",
+                f"/v1/cadences/{part(key)}/enrollments",
+                (200,),
+                headers={"Idempotency-Key": idempotency_key, "Content-Type": NDJSON},
+                body=sending.lines(),
+                timeout=ENDLESS,
+            ) as response:
+                sending.answered(response)
+                async for line in response.content:
+                    yield _row(line)
+        except ClientError:
+            if sending.failure is not None:
+                raise sending.failure from None
+            raise
 
 
-async def _lines(rows: Iterable[EnrollRow] | AsyncIterable[EnrollRow]) -> AsyncIterator[bytes]:
-    waiting = bytearray()
-    async for row in _each(rows):
-        waiting += row.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
-        if len(waiting) >= PIECE:
+class _Sending:
+    """Rows on their way. Should making them fail, the answer is cut off: aiohttp would wait for its rest."""
+
+    def __init__(self, rows: Iterable[EnrollRow] | AsyncIterable[EnrollRow]) -> None:
+        self._rows = rows
+        self._answer: ClientResponse | None = None
+        self.failure: Exception | None = None
+
+    def answered(self, answer: ClientResponse) -> None:
+        """The answer has begun."""
+        self._answer = answer
+        if self.failure is not None:
+            raise self.failure
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        waiting = bytearray()
+        try:
+            async for row in _each(self._rows):
+                waiting += row.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+                if len(waiting) >= PIECE:
+                    yield bytes(waiting)
+                    waiting.clear()
+        except Exception as failure:
+            self.failure = failure
+            if self._answer is not None:
+                self._answer.close()
+            raise
+        if waiting:
             yield bytes(waiting)
-            waiting.clear()
-    if waiting:
-        yield bytes(waiting)
 
 
 async def _each(rows: Iterable[EnrollRow] | AsyncIterable[EnrollRow]) -> AsyncIterator[EnrollRow]:
