@@ -21,6 +21,9 @@ INPUTS: Final = (
     "lead.created",
     "purchase.completed",
     "company.updated",
+    "company.deleted",
+    "enrollment.requested",
+    "enrollment.cancel.requested",
 )
 OUTPUTS: Final = (OUTBOUND, EVENTS)
 OTHERS: Final = {"cadence.dead-letters": 2, "cadence.relay": 1}
