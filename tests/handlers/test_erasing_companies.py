@@ -1,11 +1,14 @@
 """A company is deleted: halted at once, its contacts forgotten one batch after the other, and what is older dropped."""
 
+import secrets
 from datetime import timedelta
 from typing import Any
 
 import orjson
 
+from cadence_engine.domain.api_key import Scope
 from cadence_engine.domain.cadence import Lookup, Source, Wait
+from cadence_engine.handlers.api_keys import NewKey, create_key
 from cadence_engine.handlers.erase_company import Batch, Begun, UnknownCompany, erase_company, erase_next
 from cadence_engine.storage.database import run
 from tests.handlers.conftest import ACME, Stage, definition
@@ -38,6 +41,18 @@ async def erase_all(stage: Stage, rows: int = 2) -> list[Batch]:
     while (batch := (await run(stage.pool, lambda unit: erase_next(unit, rows)))[0]) is not None:
         batches.append(batch)
     return batches
+
+
+async def a_key(stage: Stage, company: str) -> str:
+    """Make one that may read; answers its id."""
+    drawn = NewKey(secrets.token_hex(6), secrets.token_bytes(32))
+    made, _ = await run(
+        stage.pool,
+        lambda unit: create_key(
+            unit, company, name="crm", scopes=[Scope.READ], lifetime=None, drawn=drawn, actor="operator"
+        ),
+    )
+    return made.key_id
 
 
 async def everything_of(stage: Stage, company: str) -> bytes:
@@ -137,3 +152,14 @@ async def test_an_operator_erases_a_company_in_their_own_words(stage: Stage) -> 
     assert await stage.statuses() == ["cancelled"]
     (told, *_) = await stage.log("cadence.enrollment.cancelled")
     assert (told["reason"], told["actor"]) == ("company_deleted", "olga")
+
+
+async def test_its_api_keys_end_with_it_but_not_what_was_made_since(stage: Stage) -> None:
+    await enrolled(stage)
+    await enrolled(stage, GLOBEX)
+    before, of_another = await a_key(stage, ACME), await a_key(stage, GLOBEX)
+    await stage.hears("company.deleted")
+    since = await a_key(stage, ACME)
+    await erase_all(stage)
+    rows = await stage.pool.fetch("SELECT key_id, revoked_by FROM api_keys")
+    assert {row[0]: row[1] for row in rows} == {before: "the company was deleted", of_another: None, since: None}

@@ -1,7 +1,7 @@
 """Forgetting a company: told by `company.deleted`, or asked for by an operator.
 
-It is halted at once. Its contacts are erased by upkeep, batch after batch: from a minute later on, when whatever did
-not see the deletion has ended, so that one time through them is enough.
+It is halted at once. Its API keys are revoked and its contacts erased by upkeep, batch after batch: from a minute later
+on, when whatever did not see the deletion has ended, so that one time through them is enough.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from cadence_engine.domain.cancel import CancelReason
 from cadence_engine.domain.events import Cause
 from cadence_engine.handlers.erase import Deletion, erase
 from cadence_engine.handlers.received import Received
-from cadence_engine.storage import companies, company_erasures, halts, settling_letters
+from cadence_engine.storage import api_keys, companies, company_erasures, halts, settling_letters
 from cadence_engine.storage.company_erasures import Erasure
 from cadence_engine.storage.database import UnitOfWork
 
@@ -65,16 +65,19 @@ async def erase_next(unit: UnitOfWork, rows: int) -> Batch | None:
     erasure = await company_erasures.take(unit.connection, LONGEST_TRANSACTION)
     if erasure is None:
         return None
+    company_id, at = erasure.company_id, erasure.erased_at
+    # Here and not at once: the API's own role, which may ask for the deletion, has no right on keys.
+    await api_keys.revoke_all(unit.connection, company_id, made_until=at, at=unit.now, by=DELETED)
     contact_ids = await company_erasures.contacts_left(unit.connection, erasure, rows)
     if contact_ids:
         await erase(unit, [_deletion(erasure, contact_id) for contact_id in contact_ids])
-        await company_erasures.advance(unit.connection, erasure.company_id, contact_ids[-1])
-        return Batch(erasure.company_id, len(contact_ids), finished=False)
+        await company_erasures.advance(unit.connection, company_id, contact_ids[-1])
+        return Batch(company_id, len(contact_ids), finished=False)
     # Letters name contacts whom nobody knows, or none at all.
-    letters = await settling_letters.drop_of_company(unit.connection, erasure.company_id, erasure.erased_at, rows)
+    letters = await settling_letters.drop_of_company(unit.connection, company_id, at, rows)
     if letters == 0:
-        await company_erasures.finish(unit.connection, erasure.company_id)
-    return Batch(erasure.company_id, 0, finished=letters == 0)
+        await company_erasures.finish(unit.connection, company_id)
+    return Batch(company_id, 0, finished=letters == 0)
 
 
 async def _begin(unit: UnitOfWork, asked: Sequence[Erasure], *, halted_by: str) -> None:

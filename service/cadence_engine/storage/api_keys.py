@@ -1,6 +1,7 @@
 """API keys. What a company is allowed to see is looked up before its company is known, so by the key's id alone."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import asyncpg
 
@@ -67,6 +68,20 @@ async def end(connection: Connection, key: ApiKey) -> None:
         key.revoked_at,
         key.revoked_by,
         key.rotated_to,
+    )
+
+
+async def revoke_all(connection: Connection, company_id: str, *, made_until: datetime, at: datetime, by: str) -> None:
+    """Revoke every key of the company that was made up to then and still may count."""
+    await connection.execute(
+        """
+        UPDATE api_keys SET revoked_at = $3, revoked_by = $4
+        WHERE company_id = $1 AND created_at <= $2 AND revoked_at IS NULL
+        """,
+        company_id,
+        made_until,
+        at,
+        by,
     )
 
 
