@@ -54,7 +54,8 @@ ENROLLMENTS = f"""
         jsonb_build_object('companyId', company_id, 'contactId', contact_id, 'enrollmentId', enrollment_id,
             'cadenceId', cadence_id, 'cadenceKey', '{seed.CADENCE}', 'version', version, 'revision', revision,
             'at', clock.at, 'cause', jsonb_build_object('source', '/crm', 'id', 'event-' || substr(contact_id, 9)),
-            'reason', cancel_reason, 'actor', null, 'messageId', 'message-' || substr(contact_id, 9), 'note', null)
+            'reason', cancel_reason, 'stepIndex', step_index, 'actor', null,
+            'messageId', 'message-' || substr(contact_id, 9), 'note', null)
     FROM batch, clock, cancelled
 """  # noqa: S608
 
