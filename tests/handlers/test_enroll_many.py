@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 
 from cadence_contracts.enrolling import EnrollRow
+from cadence_engine.handlers.enroll_asked import UnknownCadence
 from cadence_engine.handlers.enroll_many import (
     EnrollMany,
     KeyUsedForAnother,
     RowOutcome,
     RowResult,
-    UnknownCadence,
     enroll_page,
 )
 from cadence_engine.handlers.enroll_rows import AnyRow, Row, Unreadable

@@ -3,7 +3,7 @@
 Each holds from the answer on; enrollments follow in batches, moved by a worker: `settled` tells when all have.
 """
 
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ from cadence_engine.handlers.cadence_status import (
     resume_cadence,
     unarchive_cadence,
 )
-from cadence_engine.storage.cadences import Cadence
+from cadence_engine.storage.database import UnitOfWork
 
 operations = Operations(
     "Cadence status",
@@ -34,6 +34,14 @@ operations = Operations(
 
 AGAIN_SOON = {"Retry-After": "2"}
 Outcome = Flagged | AlreadySo | NotFound | StillMoving | IsArchived | NotArchived
+
+
+class Change(Protocol):
+    """A handler of this sort."""
+
+    async def __call__(
+        self, unit: UnitOfWork, company_id: str, key: str, *, actor: str, reason: str | None
+    ) -> Outcome: ...
 
 
 class CadenceStatusTold(Told):
@@ -53,11 +61,7 @@ class CadenceStatusTold(Told):
 )
 async def pause_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     """Let nobody enter and no step run, from now on; each enrollment keeps the rest of its wait. Again is fine."""
-    return _answer(
-        await call.run(
-            lambda unit: pause_cadence(unit, call.company_id, path.key, actor=call.actor, reason=body.reason)
-        )
-    )
+    return await _set(pause_cadence, call, path, body)
 
 
 @operations.add(
@@ -69,11 +73,7 @@ async def pause_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
 )
 async def resume_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     """Go on where it was paused: the rest of each wait begins now, so that nothing bursts. Again is fine."""
-    return _answer(
-        await call.run(
-            lambda unit: resume_cadence(unit, call.company_id, path.key, actor=call.actor, reason=body.reason)
-        )
-    )
+    return await _set(resume_cadence, call, path, body)
 
 
 @operations.add(
@@ -85,11 +85,7 @@ async def resume_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
 )
 async def archive_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     """Take it out of use: nobody enters, and whoever is in it is cancelled. Its history stays. Again is fine."""
-    return _answer(
-        await call.run(
-            lambda unit: archive_cadence(unit, call.company_id, path.key, actor=call.actor, reason=body.reason)
-        )
-    )
+    return await _set(archive_cadence, call, path, body)
 
 
 @operations.add(
@@ -101,14 +97,11 @@ async def archive_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
 )
 async def unarchive_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     """Take the archiving back: it is paused then. Whom that cancelled stays cancelled."""
-    return _answer(
-        await call.run(
-            lambda unit: unarchive_cadence(unit, call.company_id, path.key, actor=call.actor, reason=body.reason)
-        )
-    )
+    return await _set(unarchive_cadence, call, path, body)
 
 
-def _answer(outcome: Outcome) -> Answer:
+async def _set(change: Change, call: Call, path: CadencePath, body: Why) -> Answer:
+    outcome = await call.run(lambda unit: change(unit, call.company_id, path.key, actor=call.actor, reason=body.reason))
     match outcome:
         case NotFound():
             raise Problem(Code.CADENCE_NOT_FOUND)
@@ -119,9 +112,5 @@ def _answer(outcome: Outcome) -> Answer:
         case StillMoving():
             raise Problem(Code.STILL_MOVING, headers=AGAIN_SOON)
         case Flagged(cadence) | AlreadySo(cadence):
-            return _status(cadence)
+            return Answer(CadenceStatusTold.model_validate(cadence))
     assert_never(outcome)
-
-
-def _status(cadence: Cadence) -> Answer:
-    return Answer(CadenceStatusTold.model_validate(cadence))

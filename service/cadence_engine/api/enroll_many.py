@@ -11,13 +11,13 @@ from cadence_engine.api.operation import Operations, Streamed, Upload
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.api.wire import Asked, CadencePath, Told
 from cadence_engine.domain.api_key import Scope
+from cadence_engine.handlers.enroll_asked import UnknownCadence
 from cadence_engine.handlers.enroll_many import (
     ROWS_AT_ONCE,
     EnrollMany,
     KeyUsedForAnother,
     RowOutcome,
     RowResult,
-    UnknownCadence,
     enroll_page,
 )
 from cadence_engine.handlers.enroll_rows import AnyRow, BadHeader, Format, RowReader

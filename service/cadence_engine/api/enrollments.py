@@ -5,30 +5,24 @@ from datetime import datetime
 from typing import Annotated, assert_never
 from uuid import UUID
 
-import asyncpg
 from pydantic import AfterValidator, Field
-from uuid_utils.compat import uuid7
 
 from cadence_contracts.fields import ContextInteger, ContextNumber, ContextText, ExternalId
 from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME
 from cadence_engine.api.call import Call
 from cadence_engine.api.choosing import Choice
+from cadence_engine.api.following import following
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.api.wire import Asked, Key, Status, Told, Why
 from cadence_engine.definitions.durations import write_elapsed
 from cadence_engine.domain import enroll as rule
 from cadence_engine.domain.api_key import Scope
-from cadence_engine.domain.cadence import API
-from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollRequest, Refusal
+from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, Refusal
 from cadence_engine.domain.enrollment import Enrollment, ParkReason, PausedBy
-from cadence_engine.domain.events import Cause
 from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
-from cadence_engine.handlers.enroll import enroll as enroll_all
-from cadence_engine.storage import cadences
-from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.handlers.enroll_asked import Candidate, UnknownCadence, enroll_asked
 from cadence_engine.storage.enrollments import choose
-from cadence_engine.storage.enrollments.cursor import BadCursor
 from cadence_engine.storage.reports import enrollments as reports
 from cadence_engine.storage.reports.contacts import Passage
 
@@ -157,27 +151,15 @@ async def enroll_contact(call: Call, body: EnrollAsked) -> Answer:
     A refusal says its rule as `code`; it is also in the contact's timeline.
     """
 
-    async def work(unit: UnitOfWork) -> rule.Outcome:
-        # Read, not locked: contacts are locked before cadences, and the handler does both.
-        cadence_id = (await cadences.keys_of(unit.connection, call.company_id)).get(body.cadence_key)
-        if cadence_id is None:
-            raise Problem(Code.CADENCE_NOT_FOUND)
-        request = EnrollRequest(
-            company_id=call.company_id,
-            cadence_id=cadence_id,
-            contact_id=body.contact_id,
-            trigger=API,
-            triggered_at=unit.now,
-            cause=Cause(actor=call.actor),
-            enrollment_id=uuid7(),
-            lead_id=body.lead_id,
-            conversation_id=body.conversation_id,
-            context=body.context,
+    candidate = Candidate(body.contact_id, body.lead_id, body.conversation_id, body.context)
+    outcome = await call.run(
+        lambda unit: enroll_asked(
+            unit, call.company_id, body.cadence_key, candidate, call.engine.policy, actor=call.actor
         )
-        return (await enroll_all(unit, [request], call.engine.policy))[0]
-
-    outcome = await call.run(work)
+    )
     match outcome:
+        case UnknownCadence():
+            raise Problem(Code.CADENCE_NOT_FOUND)
         case Enrolled(decision):
             return _enrolled(decision.enrollment.enrollment_id, created=True)
         case AlreadyEnrolled(enrollment_id):
@@ -207,16 +189,10 @@ async def list_enrollments(call: Call, query: Listing) -> Answer:
 
     In the order in which they are due, where all are active; by contact, where all are live; else as they began.
     """
-    try:
+    with following(query.cursor):
         async with call.reading() as connection:
             chosen = await query.resolve(connection, call.company_id)
             page = await reports.listed(connection, chosen, rows=query.limit, after=query.cursor)
-    except BadCursor as bad:
-        raise Problem(Code.BAD_CURSOR, str(bad)) from None
-    except asyncpg.DataError:
-        if query.cursor is None:
-            raise
-        raise Problem(Code.BAD_CURSOR) from None  # one that was made up
     return Answer(EnrollmentList(enrollments=[PlacedTold.at(each) for each in page.passages], next=page.next_cursor))
 
 

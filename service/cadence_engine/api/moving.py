@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-import asyncpg
 from pydantic import Field
 
 from cadence_engine.api.call import Call
 from cadence_engine.api.enrollments import CURSOR
+from cadence_engine.api.following import following
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.api.wire import Asked, CadencePath, Told, Words
@@ -25,7 +25,6 @@ from cadence_engine.handlers.move_enrollments import (
 )
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import cursor
-from cadence_engine.storage.enrollments.cursor import BadCursor
 
 operations = Operations("Moving", "Who is on the way stays on their version, until somebody moves them by step key.")
 
@@ -74,14 +73,8 @@ async def move_enrollments(call: Call, path: CadencePath, body: MoveAsked) -> An
     With `dryRun` nothing is changed, and each outcome is counted. Interrupted, ask again: who is moved is no longer in
     the old version.
     """
-    try:
+    with following(body.after):
         move, batch = await call.run(lambda unit: _batch(unit, call, path, body))
-    except BadCursor as bad:
-        raise Problem(Code.BAD_CURSOR, str(bad)) from None
-    except asyncpg.DataError:
-        if body.after is None:
-            raise
-        raise Problem(Code.BAD_CURSOR) from None  # one that was made up
     further = None if batch.after is None else cursor.write(move.chosen, batch.after)
     return Answer(
         MoveTold(

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, assert_never
 
-import asyncpg
 from pydantic import Field, model_validator
 
 from cadence_engine.api.call import Call
 from cadence_engine.api.choosing import AN_EXAMPLE, Choice, Moment
 from cadence_engine.api.enrollments import CURSOR, EnrollmentPath, EnrollmentTold
+from cadence_engine.api.following import following
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.api.wire import Asked, Key, Told, Why, Words
@@ -29,7 +29,6 @@ from cadence_engine.handlers.operate import (
 )
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import choose, cursor
-from cadence_engine.storage.enrollments.cursor import BadCursor
 
 operations = Operations("Operating", "What an operator may do with enrollments. Each is told in their history.")
 
@@ -222,13 +221,7 @@ async def operate_on_chosen(call: Call, body: OrderAsked) -> Answer:
             return batch, None
         return batch, FurtherEnrollmentsTold(cursor=cursor.write(narrowed, batch.after), free_from=batch.free_from)
 
-    try:
+    with following(body.after):
         batch, further = await call.run(work)
-    except BadCursor as bad:
-        raise Problem(Code.BAD_CURSOR, str(bad)) from None
-    except asyncpg.DataError:
-        if body.after is None:
-            raise
-        raise Problem(Code.BAD_CURSOR) from None  # one that was made up
     left = {why.value: count for why, count in batch.left.items()}
     return Answer(OrderTold(counted=None, done=batch.done, left=left, next=further))

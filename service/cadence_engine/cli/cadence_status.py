@@ -1,6 +1,6 @@
 """What a cadence does: pause, resume, archive, unarchive, unpark."""
 
-from typing import Annotated, assert_never
+from typing import assert_never
 from uuid import UUID
 
 import typer
@@ -8,7 +8,7 @@ import typer
 from cadence_engine.cli import output, session, settling
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.output import Refused
-from cadence_engine.cli.session import Actor, Company, Key, Session
+from cadence_engine.cli.session import Actor, Company, Key, Reason, Session, Yes
 from cadence_engine.domain.pause import CadenceStatus
 from cadence_engine.handlers.cadence_status import (
     AlreadySo,
@@ -25,8 +25,6 @@ from cadence_engine.handlers.cadence_status import (
 from cadence_engine.handlers.unpark import Retried, retry_parked
 from cadence_engine.storage import cadences, holding
 from cadence_engine.storage.database import UnitOfWork
-
-Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the log.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -88,7 +86,7 @@ def archive(
     actor: Actor,
     *,
     reason: Reason = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Take a cadence out of use: nobody enters, whoever is in it is cancelled, and `list` leaves it out.
 

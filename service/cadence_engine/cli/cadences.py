@@ -1,6 +1,6 @@
 """Cadences to look at: list, show, versions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
@@ -111,7 +111,7 @@ def _status(line: CadenceLine) -> str:
     return line.status.value if line.settled else f"{line.status.value}, moving"
 
 
-def unknown(known: dict[str, UUID], company: str, key: str) -> Refused:
+def unknown(known: Mapping[str, UUID], company: str, key: str) -> Refused:
     """What to say of a key that is not among those of the company."""
     if not known:
         return Refused(f"{company} has no cadence at all: see `cadence-engine apply`")

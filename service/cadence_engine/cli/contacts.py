@@ -5,7 +5,7 @@ from typing import Annotated, assert_never
 import typer
 
 from cadence_engine.cli import output, session
-from cadence_engine.cli.session import Actor, Company, Contact, Session
+from cadence_engine.cli.session import Actor, Company, Contact, Session, Yes
 from cadence_engine.handlers.erase import Erased, NotFound, Outcome, erase_contact
 
 group = typer.Typer(no_args_is_help=True, help="The people whom cadences are for.")
@@ -28,7 +28,7 @@ def erase(
     actor: Actor,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept, so name no person.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Forget a person, as `contact.deleted` does: what runs is cancelled, and name, phone, tags and variables go.
 

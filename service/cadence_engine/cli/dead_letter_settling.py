@@ -20,7 +20,7 @@ from cadence_engine.cli.dead_letter_options import (
     chosen_by,
     unknown,
 )
-from cadence_engine.cli.session import Actor, Session
+from cadence_engine.cli.session import Actor, Session, Yes
 from cadence_engine.handlers import replay as handler
 from cadence_engine.handlers.replay import Settled
 from cadence_engine.storage.database import UnitOfWork
@@ -34,8 +34,6 @@ MOST_TOLD = 5
 
 Batch = Callable[[UnitOfWork, LetterFilter, str, Place], Awaitable[Settled]]
 """Settles the next letters of a topic."""
-
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def register(group: typer.Typer) -> None:

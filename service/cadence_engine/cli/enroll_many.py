@@ -20,12 +20,12 @@ from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.definitions import STDIN
 from cadence_engine.cli.output import Refused
 from cadence_engine.cli.session import Actor, Company, Key, Session, external_id
+from cadence_engine.handlers.enroll_asked import UnknownCadence
 from cadence_engine.handlers.enroll_many import (
     ROWS_AT_ONCE,
     EnrollMany,
     KeyUsedForAnother,
     RowResult,
-    UnknownCadence,
     enroll_page,
 )
 from cadence_engine.handlers.enroll_rows import AnyRow, BadHeader, Format, RowReader
@@ -82,7 +82,7 @@ def enroll_many(
                 answered = await opened.run(work)
                 match answered:
                     case UnknownCadence(known):
-                        raise unknown(dict(known), company, key)
+                        raise unknown(known, company, key)
                     case KeyUsedForAnother():
                         raise Refused(f"the idempotency key {idempotency_key} was used for another cadence")
                     case list():

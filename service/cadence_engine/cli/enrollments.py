@@ -4,22 +4,17 @@ from typing import Annotated, assert_never
 from uuid import UUID
 
 import typer
-from uuid_utils.compat import uuid7
 
 from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME, MAX_CONTEXT_TEXT
 from cadence_engine.cli import output, session
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.output import at
-from cadence_engine.cli.session import Actor, Company, Contact, Key, Session, external_id
+from cadence_engine.cli.session import Actor, Company, Contact, Key, Reason, Session, external_id
 from cadence_engine.domain import enroll as rule
-from cadence_engine.domain.cadence import API
-from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollRequest, Refusal
-from cadence_engine.domain.events import Cause
+from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, Refusal
 from cadence_engine.handlers import cancel as cancelling
 from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
-from cadence_engine.handlers.enroll import enroll as enroll_all
-from cadence_engine.storage import cadences
-from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.handlers.enroll_asked import Candidate, UnknownCadence, enroll_asked
 
 WHAT_TO_DO = {
     Refusal.CADENCE_NOT_ACTIVE: "see `cadence-engine show`",
@@ -74,29 +69,13 @@ def enroll(
     context: Context = None,
 ) -> None:
     """Put a contact in a cadence. One who is in it already stays where they are."""
-    values = values_of(context)
+    candidate = Candidate(contact, lead, conversation, values_of(context))
 
     async def main(opened: Session) -> rule.Outcome:
-        async def work(unit: UnitOfWork) -> rule.Outcome:
-            # Read, not locked: contacts are locked before cadences, and the handler does both.
-            known = await cadences.keys_of(unit.connection, company)
-            if key not in known:
-                raise unknown(known, company, key)
-            request = EnrollRequest(
-                company_id=company,
-                cadence_id=known[key],
-                contact_id=contact,
-                trigger=API,
-                triggered_at=unit.now,
-                cause=Cause(actor=actor),
-                enrollment_id=uuid7(),
-                lead_id=lead,
-                conversation_id=conversation,
-                context=values,
-            )
-            return (await enroll_all(unit, [request], opened.policy))[0]
-
-        return await opened.run(work)
+        outcome = await opened.run(lambda unit: enroll_asked(unit, company, key, candidate, opened.policy, actor=actor))
+        if isinstance(outcome, UnknownCadence):
+            raise unknown(outcome.known, company, key)
+        return outcome
 
     outcome = session.run(main)
     match outcome:
@@ -118,7 +97,7 @@ def cancel(
     company: Company,
     actor: Actor,
     *,
-    reason: Annotated[str | None, typer.Option(help="Why, for the log.")] = None,
+    reason: Reason = None,
 ) -> None:
     """End a live enrollment. Again is fine; one that is completed stays completed. Many: `enrollment cancel`."""
 

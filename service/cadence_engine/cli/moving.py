@@ -6,11 +6,10 @@ from typing import Annotated, Any, Protocol, assert_never
 import typer
 
 from cadence_engine.cli import output, session
-from cadence_engine.cli.cadence_status import Reason
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.output import Refused
 from cadence_engine.cli.progress import bar
-from cadence_engine.cli.session import Actor, Company, Json, Key, Session
+from cadence_engine.cli.session import Actor, Company, Json, Key, Reason, Session, Yes
 from cadence_engine.domain.move import Fate, Place
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.move_enrollments import (
@@ -44,7 +43,7 @@ def move_enrollments(
     *,
     new: Annotated[int | None, typer.Option("--to", min=1, help="Where to; the current version if not given.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would become of them.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     reason: Reason = None,
     as_json: Json = False,
 ) -> None:

@@ -13,7 +13,7 @@ from cadence_engine.cli import output, passages, session
 from cadence_engine.cli.choosing import Choice, moment, with_choice
 from cadence_engine.cli.output import at
 from cadence_engine.cli.progress import bar
-from cadence_engine.cli.session import Actor, Json, Session
+from cadence_engine.cli.session import Actor, Json, Reason, Session, Yes
 from cadence_engine.domain.enrollment import Enrollment, PausedBy, Status
 from cadence_engine.domain.operate import Cancel, Left, Pause, Resume, RunNow, Skip
 from cadence_engine.domain.resume import ResumeMode
@@ -44,8 +44,6 @@ One = Annotated[
     UUID | None,
     typer.Argument(metavar="ENROLLMENT", help="Its id; without it, all that the options choose.", show_default=False),
 ]
-Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the log.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many it would be about.")]
 
 

@@ -49,6 +49,8 @@ Company = Annotated[
 Contact = Annotated[str, typer.Argument(help="The contact's id at its company.", callback=external_id)]
 Key = Annotated[str, typer.Argument(help="The cadence's key.")]
 Actor = Annotated[str, typer.Option("--actor", help="Who does this, for the log; you.", default_factory=_user)]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the log.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 

@@ -4,7 +4,7 @@ A row is known by its number under the idempotency key of the whole request: sen
 pages or behind the last, it gets the answer that it got, and nothing happens twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -12,15 +12,13 @@ from hashlib import blake2b
 from uuid import UUID
 
 import orjson
-from uuid_utils.compat import uuid7
 
 from cadence_contracts.enrolling import EnrollRow
 from cadence_engine.domain import enroll as rule
-from cadence_engine.domain.cadence import API
-from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollRequest, Refusal
-from cadence_engine.domain.events import Cause
+from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, Refusal
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.enroll import enroll
+from cadence_engine.handlers.enroll_asked import Candidate, UnknownCadence, request_of
 from cadence_engine.handlers.enroll_rows import AnyRow, Row, Unreadable
 from cadence_engine.storage import cadences, enroll_answers
 from cadence_engine.storage.database import UnitOfWork
@@ -61,13 +59,6 @@ class RowResult:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownCadence:
-    """The company has no cadence with that key; it has these."""
-
-    known: Mapping[str, UUID]
-
-
-@dataclass(frozen=True, slots=True)
 class KeyUsedForAnother:
     """The idempotency key was used with another cadence."""
 
@@ -90,7 +81,10 @@ async def enroll_page(
     digests = {number: _digest(content) for number, content in rows.items()}
     kept = await enroll_answers.kept(unit.connection, *key, rows)
     new = {number: content for number, content in rows.items() if number not in kept}
-    requests = [_request(unit, request, cadence_id, content) for content in new.values()]
+    requests = [
+        request_of(_candidate(content), request.company_id, cadence_id, actor=request.actor, now=unit.now)
+        for content in new.values()
+    ]
     outcomes = await enroll(unit, requests, policy)
     answers = {n: _answer(n, digests[n], outcome) for n, outcome in zip(new, outcomes, strict=True)}
     await enroll_answers.keep(unit.connection, *key, answers.values())
@@ -108,19 +102,8 @@ def _digest(content: EnrollRow) -> str:
     return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 
 
-def _request(unit: UnitOfWork, request: EnrollMany, cadence_id: UUID, content: EnrollRow) -> EnrollRequest:
-    return EnrollRequest(
-        company_id=request.company_id,
-        cadence_id=cadence_id,
-        contact_id=content.contact_id,
-        trigger=API,
-        triggered_at=unit.now,
-        cause=Cause(actor=request.actor),
-        enrollment_id=uuid7(),
-        lead_id=content.lead_id,
-        conversation_id=content.conversation_id,
-        context=content.context,
-    )
+def _candidate(content: EnrollRow) -> Candidate:
+    return Candidate(content.contact_id, content.lead_id, content.conversation_id, content.context)
 
 
 def _answer(number: int, digest: str, outcome: rule.Outcome) -> Answer:
