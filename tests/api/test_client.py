@@ -16,18 +16,20 @@ from cadence_contracts.client.models import (
     CadenceDefinition,
     Choice,
     CompanySettings,
+    DropAsked,
     EnrollAsked,
     HaltAsked,
     OrderAsked,
     PauseAsked,
     Publishing,
+    ReplayAsked,
     SimulationAsked,
 )
 from cadence_contracts.generate import HOME
 from cadence_engine.devstack.ports import HOST, free_port
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.handlers.enroll_many import ROWS_AT_ONCE
-from tests.api.conftest import DEFINITION, WITHIN, Api
+from tests.api.conftest import ACME, DEFINITION, WITHIN, Api
 
 WELCOME = CadenceDefinition.model_validate(DEFINITION)
 
@@ -87,6 +89,27 @@ async def test_enrollments_come_page_after_page_and_are_changed_batch_after_batc
         simulated = await client.simulate("welcome", SimulationAsked(contact_ids=["ana"]))
         assert [step.key for step in simulated.contacts[0].steps] == ["hello", "again"]
         assert (await client.show_funnel("welcome")).versions[0].cancelled
+
+
+async def test_a_replay_in_batches_is_answered_again_as_it_was(api: Api) -> None:
+    await api.pool.execute("INSERT INTO companies (company_id) VALUES ($1)", ACME)
+    await api.pool.execute(
+        """
+        INSERT INTO dead_letters (topic, partition, record_offset, record_timestamp, header_names, header_values,
+            reason, detail, company_id)
+        SELECT 'contact.created', 0, generate_series(1, 501), 1, '{}', '{}', 'no_value', 'was wrong', $1
+        """,
+        ACME,
+    )
+    async with await _client(api) as client:
+
+        async def replayed() -> list[int]:
+            batches = client.replay_all_letters(ReplayAsked(reason="mended"), idempotency_key="monday")
+            return [len(batch.still_dead) async for batch in batches]
+
+        assert await replayed() == [500, 1]
+        await client.drop_letters(DropAsked(reason="noise"))
+        assert await replayed() == [500, 1]
 
 
 async def test_many_are_answered_while_they_are_sent(api: Api) -> None:

@@ -76,10 +76,13 @@ async def test_letters_are_replayed_once_and_what_is_still_wrong_stays(api: Api,
 
     assert (await api("POST", "/v1/dead-letters/replay", key, json={"dryRun": True})).fine()["counted"] == 2
     done = (await api("POST", "/v1/dead-letters/replay", key)).fine()
-    assert (done["applied"], done["stillDead"], done["next"]) == (1, 1, None)
+    assert (done["applied"], done["next"]) == (1, None)
+    (stays,) = done["stillDead"]
+    assert ({name: stays[name] for name in bad}, stays["reason"]) == (bad, "not_json")
+    assert stays["detail"]
     assert (await api("GET", "/v1/contacts/ana", key)).fine()["contact"]["name"] == "Ana"
     again = (await api("POST", "/v1/dead-letters/replay", key)).fine()
-    assert (again["applied"], again["stillDead"]) == (0, 1)
+    assert (again["applied"], again["stillDead"]) == (0, [stays])
 
     (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad})).problem(422, "invalid_request")
     dropped = (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad, "reason": "a test"})).fine()
@@ -87,6 +90,23 @@ async def test_letters_are_replayed_once_and_what_is_still_wrong_stays(api: Api,
     (await api("POST", "/v1/dead-letters/drop", key, json={"letter": bad, "reason": "a test"})).problem(
         404, "letter_not_found"
     )
+
+
+async def test_a_replay_under_a_key_is_answered_as_it_was(api: Api, topic_prefix: str) -> None:
+    key = await api.key()
+    letter = await _letter(api, topic_prefix, 1, {"companyId": ACME, "contactId": "ana", "name": "Ana"})
+    where, monday = "/v1/dead-letters/replay", {"Idempotency-Key": "monday"}
+    asked = {"letter": letter, "reason": "mended"}
+
+    first = (await api("POST", where, key, json=asked, headers=monday)).fine()
+    assert first["applied"] == 1
+    assert (await api("POST", where, key, json=asked, headers=monday)).fine() == first
+    (await api("POST", where, key, json=asked)).problem(404, "letter_not_found")
+    (await api("POST", where, key, json={}, headers=monday)).problem(409, "idempotency_key_used")
+    # What came to nothing uses no key up.
+    tuesday = {"Idempotency-Key": "tuesday"}
+    (await api("POST", where, key, json=asked, headers=tuesday)).problem(404, "letter_not_found")
+    assert (await api("POST", where, key, json={}, headers=tuesday)).fine()["applied"] == 0
 
 
 async def test_letters_are_chosen_by_whom_they_name_and_why_they_are_dead(api: Api, topic_prefix: str) -> None:

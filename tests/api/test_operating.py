@@ -138,9 +138,9 @@ async def test_a_failure_in_the_middle_is_the_last_line(api: Api) -> None:
     async def content() -> Any:
         yield rows
         # Until the first page is being answered, which nobody tells us.
-        while not await api.pool.fetchval("SELECT count(*) FROM enroll_many"):  # noqa: ASYNC110
+        while not await api.pool.fetchval("SELECT count(*) FROM idempotency_keys"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await api.pool.execute("ALTER TABLE enroll_many RENAME TO gone")
+        await api.pool.execute("ALTER TABLE idempotency_keys RENAME TO gone")
         yield b'{"contactId": "ana"}\n'
 
     headers = {"Content-Type": NDJSON, "Idempotency-Key": "one"}

@@ -76,6 +76,19 @@ async def test_they_are_counted_replayed_and_what_is_not_understood_stays(
     assert "by olga: mended" in gone
 
 
+async def test_a_replay_under_a_key_says_the_same_again(cli: Cli, letters: list[str]) -> None:
+    replay = ("dead-letters", "replay", "--idempotency-key", "monday", "--yes")
+    counted, _, first = (await cli.fine(*replay)).out.partition("1 replayed")
+    assert counted
+    assert first.startswith("\n1 are still not understood")
+    assert (await cli.fine(*replay)).out.endswith("1 replayed" + first)
+    assert "0 replayed\n1 are still" in (await cli.fine("dead-letters", "replay", "--yes")).out
+    another = await cli(*replay, "--topic", "lead.created")
+    assert (another.code, "was used for something else" in another.err) == (1, True)
+    everyones = await cli(*replay, "--all-companies")
+    assert (everyones.code, "one company's" in everyones.err) == (1, True)
+
+
 async def test_one_is_dropped_with_a_reason_and_once(cli: Cli, letters: list[str]) -> None:
     mine, _, nobodys = letters
     assert (await cli("dead-letters", "drop", mine)).code == 2

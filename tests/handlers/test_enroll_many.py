@@ -12,13 +12,13 @@ from cadence_contracts.enrolling import EnrollRow
 from cadence_engine.handlers.enroll_asked import UnknownCadence
 from cadence_engine.handlers.enroll_many import (
     EnrollMany,
-    KeyUsedForAnother,
     RowOutcome,
     RowResult,
     enroll_page,
 )
 from cadence_engine.handlers.enroll_rows import AnyRow, Row, Unreadable
-from cadence_engine.storage import enroll_answers
+from cadence_engine.handlers.idempotency import KeyUsedForAnother
+from cadence_engine.storage import idempotency
 from cadence_engine.storage.database import UnitOfWork, run, unit_of_work
 from tests.handlers.conftest import ACME, Stage, definition
 
@@ -153,13 +153,13 @@ async def test_answers_are_forgotten_some_days_after_their_last_use(stage: Stage
     await answer(stage, rows("ana", "bia", "clara"))
     await answer(stage, rows("ana"), EnrollMany(ACME, "offer", "tuesday", "olga"))
     await stage.pool.execute(
-        "UPDATE enroll_many SET used_at = now() - interval '8 days' WHERE idempotency_key = 'monday'"
+        "UPDATE idempotency_keys SET used_at = now() - interval '8 days' WHERE idempotency_key = 'monday'"
     )
 
     async def forget() -> int:
-        return (await run(stage.pool, lambda unit: enroll_answers.forget(unit.connection, timedelta(days=7), 2)))[0]
+        return (await run(stage.pool, lambda unit: idempotency.forget(unit.connection, timedelta(days=7), 2)))[0]
 
     assert [await forget(), await forget(), await forget()] == [2, 2, 0]
     left = await stage.pool.fetch("SELECT idempotency_key, row_number FROM enroll_many_answers")
     assert [tuple(row) for row in left] == [("tuesday", 1)]
-    assert await stage.pool.fetchval("SELECT count(*) FROM enroll_many") == 1
+    assert await stage.pool.fetchval("SELECT count(*) FROM idempotency_keys") == 1

@@ -128,18 +128,19 @@ async def test_a_dead_letter_that_was_found_while_its_contact_was_erased_is_forg
     }
 
 
-async def test_answers_of_enroll_many_are_forgotten_when_nobody_asks_for_them_again(desk: Desk, upkeep: Upkeep) -> None:
+async def test_answers_under_a_key_are_forgotten_when_nobody_asks_for_them_again(desk: Desk, upkeep: Upkeep) -> None:
     await desk.due(2, after=timedelta(minutes=-1))
-    cadence_id = await desk.pool.fetchval("SELECT cadence_id FROM cadences")
     await desk.pool.execute(
         """
-        INSERT INTO enroll_many (company_id, idempotency_key, cadence_id, used_at)
-        SELECT 'acme', key, $1, now() - age FROM (VALUES ('old', interval '8 days'), ('new', '6 days')) AS k (key, age)
-        """,
-        cadence_id,
+        INSERT INTO idempotency_keys (company_id, idempotency_key, used_for, used_at)
+        SELECT 'acme', key, 'x', now() - age FROM (VALUES ('old', interval '8 days'), ('new', '6 days')) AS k (key, age)
+        """
+    )
+    await desk.pool.execute(
+        "INSERT INTO replay_answers SELECT company_id, idempotency_key, '', '{}' FROM idempotency_keys"
     )
     assert [await upkeep.forget_answers() for _ in range(2)] == [True, False]
-    assert await desk.pool.fetchval("SELECT array_agg(idempotency_key) FROM enroll_many") == ["new"]
+    assert await desk.pool.fetchval("SELECT array_agg(idempotency_key) FROM replay_answers") == ["new"]
 
 
 async def test_the_contacts_of_a_deleted_company_are_erased_to_the_last(desk: Desk, upkeep: Upkeep) -> None:

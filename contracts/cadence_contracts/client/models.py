@@ -850,6 +850,17 @@ class RowTold(Told):
     detail: str | None = None
 
 
+class StillDeadTold(Told):
+    """A letter that was not understood this time either: it stays, with this reason."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+    """what is wrong with the record, and what is allowed"""
+
+
 class SettledTold(Told):
     """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
 
@@ -859,8 +870,8 @@ class SettledTold(Told):
     seen: int
     """without effect: an event with their id was applied before"""
     dropped: int
-    still_dead: int
-    """not understood this time either: they stay, with their new reason"""
+    still_dead: list[StillDeadTold]
+    """those of this batch, which has 500 letters at most"""
     unpublished: int
     """not on the dead-letter topic yet: they stay; ask again later"""
     next: FurtherLettersTold | None

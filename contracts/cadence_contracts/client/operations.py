@@ -553,20 +553,30 @@ class Operations(Transport):
             "GET", f"/v1/dead-letters/{part(topic)}/{part(partition)}/{part(offset)}", LetterShown, query={"full": full}
         )
 
-    async def replay_letters(self, body: ReplayAsked | None = None) -> SettledTold:
+    async def replay_letters(
+        self, body: ReplayAsked | None = None, *, idempotency_key: str | None = None
+    ) -> SettledTold:
         """Apply what is understood by now, each letter once, at its record's own time; up to 500 of a topic in a
         call.
 
-        Count them first with `dryRun`. To repeat it is harmless: what was applied before, be it under another
-        offset, is not applied again. No idempotency key is needed for that.
+        Count them first with `dryRun`, which uses no key. To repeat it is harmless: what was applied before, be
+        it under another offset, is not applied again. With an `Idempotency-Key` it also gets the same
+        answer: give all batches of one replay the same, and after an interruption begin again with it and
+        without `after`.
 
         Needs the scope `admin`.
         """
-        return await self._ask("POST", "/v1/dead-letters/replay", SettledTold, body=body)
+        return await self._ask(
+            "POST", "/v1/dead-letters/replay", SettledTold, headers={"Idempotency-Key": idempotency_key}, body=body
+        )
 
-    async def replay_all_letters(self, body: ReplayAsked) -> AsyncIterator[SettledTold]:
+    async def replay_all_letters(
+        self, body: ReplayAsked, *, idempotency_key: str | None = None
+    ) -> AsyncIterator[SettledTold]:
         """`replay_letters`, batch after batch until nothing is left: what came of each."""
-        async for told in self._batches(self.replay_letters, body):
+        async for told in self._batches(
+            lambda asked: self.replay_letters(asked, idempotency_key=idempotency_key), body
+        ):
             yield told
 
     async def drop_letters(self, body: DropAsked) -> SettledTold:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from cadence_contracts.client_code.types import Types, doc, python_name, referred
@@ -179,9 +179,11 @@ def _pages(operation: Operation, pages: Pages, item: str) -> str:
 
 
 def _batches(operation: Operation, name: str) -> str:
-    path = "".join(f"{name}, " for _, name, _ in operation.of("path"))
-    ask = f"lambda asked: self.{operation.name}({path}asked)" if path else f"self.{operation.name}"
-    signature = operation.signature().replace(" | None = None", "")
+    given = [*(name for _, name, _ in operation.of("path")), "asked"]
+    given += [f"{name}={name}" for place in ("query", "header") for _, name, _ in operation.of(place)]
+    ask = f"self.{operation.name}" if given == ["asked"] else f"lambda asked: self.{operation.name}({', '.join(given)})"
+    body = (operation.body or "").removesuffix(" | None = None")
+    signature = replace(operation, body=body).signature()
     return (
         f"    async def {name}({signature}) -> AsyncIterator[{operation.answer}]:\n"
         + doc(f"`{operation.name}`, batch after batch until nothing is left: what came of each.", INDENT)

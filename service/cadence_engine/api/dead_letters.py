@@ -1,6 +1,6 @@
 """Dead letters that name the caller's company: look at them, replay them, drop them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace as changed
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,20 +11,30 @@ from cadence_contracts.dead_letters import Reason
 from cadence_engine.api.call import Call
 from cadence_engine.api.choosing import AN_EXAMPLE, Moment
 from cadence_engine.api.credentials import demand
+from cadence_engine.api.idempotency import MaybeIdempotent
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.api.wire import Asked, ExternalId, Told, Words
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.handlers import replay as handler
+from cadence_engine.handlers.idempotency import KeyUsedForAnother
 from cadence_engine.handlers.letter_content import content_of
 from cadence_engine.handlers.replay import Settled
+from cadence_engine.handlers.settle_letters import (
+    Batch,
+    Further,
+    Once,
+    Settle,
+    replay_once,
+    settle_batch,
+    settle_batch_once,
+)
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.letter_filter import LetterFilter, LetterState
 from cadence_engine.storage.relay import LetterId
 from cadence_engine.storage.reports import dead_letters as reports
 from cadence_engine.storage.reports.dead_letters import Cursor, LetterLine
-from cadence_engine.storage.settling_letters import BEGINNING, Place
-from cadence_engine.storage.watermark import clock
+from cadence_engine.storage.settling_letters import Place
 
 operations = Operations("Dead letters", "Records that could not be understood, of those that name your company.")
 
@@ -78,6 +88,9 @@ class FurtherLetters(Asked):
     partition: Annotated[int, Field(ge=-1, lt=2**31)]
     offset: Annotated[int, Field(ge=-1, lt=INT64)]
     until: Moment
+
+    def read(self) -> Further:
+        return Further(self.topic, Place(self.partition, self.offset), self.until)
 
 
 class OneOrAll(LetterChoice):
@@ -141,6 +154,21 @@ class FurtherLettersTold(Told):
     offset: int
     until: datetime
 
+    @classmethod
+    def of(cls, further: Further) -> "FurtherLettersTold":
+        place = further.place
+        return cls(topic=further.topic, partition=place.partition, offset=place.offset, until=further.until)
+
+
+class StillDeadTold(Told):
+    """A letter that was not understood this time either: it stays, with this reason."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str = Field(description="what is wrong with the record, and what is allowed")
+
 
 class SettledTold(Told):
     """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
@@ -149,7 +177,7 @@ class SettledTold(Told):
     applied: int
     seen: int = Field(description="without effect: an event with their id was applied before")
     dropped: int
-    still_dead: int = Field(description="not understood this time either: they stay, with their new reason")
+    still_dead: Sequence[StillDeadTold] = Field(description="those of this batch, which has 500 letters at most")
     unpublished: int = Field(description="not on the dead-letter topic yet: they stay; ask again later")
     next: FurtherLettersTold | None
 
@@ -205,16 +233,17 @@ async def show_dead_letter(call: Call, path: LetterPath, query: Fullness) -> Ans
     "/v1/dead-letters/replay",
     scope=Scope.ADMIN,
     answers={200: SettledTold},
-    refusals=[Code.LETTER_NOT_FOUND],
+    refusals=[Code.LETTER_NOT_FOUND, Code.IDEMPOTENCY_KEY_USED],
 )
-async def replay_letters(call: Call, body: ReplayAsked) -> Answer:
+async def replay_letters(call: Call, headers: MaybeIdempotent, body: ReplayAsked) -> Answer:
     """Apply what is understood by now, each letter once, at its record's own time; up to 500 of a topic in a call.
 
-    Count them first with `dryRun`. To repeat it is harmless: what was applied before, be it under another offset, is
-    not applied again. No idempotency key is needed for that.
+    Count them first with `dryRun`, which uses no key. To repeat it is harmless: what was applied before, be it under
+    another offset, is not applied again. With an `Idempotency-Key` it also gets the same answer: give all batches of
+    one replay the same, and after an interruption begin again with it and without `after`.
     """
 
-    async def batch(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
+    async def settle(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
         return await handler.replay(
             unit,
             chosen,
@@ -226,7 +255,9 @@ async def replay_letters(call: Call, body: ReplayAsked) -> Answer:
             after=after,
         )
 
-    return await _settle(call, body, batch)
+    key = headers.idempotency_key
+    once = None if key is None else replay_once(call.company_id, key, body.filter(call.company_id), body.reason)
+    return await _settle(call, body, settle, once)
 
 
 @operations.add(
@@ -239,56 +270,51 @@ async def replay_letters(call: Call, body: ReplayAsked) -> Answer:
 async def drop_letters(call: Call, body: DropAsked) -> Answer:
     """Forget what records held; that they were there, who dropped them and why stays."""
 
-    async def batch(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
+    async def settle(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
         return await handler.drop(unit, chosen, topic, actor=call.actor, reason=body.reason, after=after)
 
-    return await _settle(call, body, batch)
+    return await _settle(call, body, settle)
 
 
-Batch = Callable[[UnitOfWork, LetterFilter, str, Place], Awaitable[Settled]]
-
-
-async def _settle(call: Call, body: OneOrAll, batch: Batch) -> Answer:
-    """One batch: of the topic that the one before ended in, or of the next one."""
+async def _settle(call: Call, body: OneOrAll, settle: Settle, once: Once | None = None) -> Answer:
     chosen = body.filter(call.company_id)
-    async with call.reading() as connection:
-        # What is found dead after the first look is not part of what was asked for.
-        until = body.after.until if body.after else body.until or await clock(connection)
-        chosen = changed(chosen, until=until)
-        counted = await reports.tally(connection, chosen)
-    total = sum(each.letters for each in counted)
-    if body.letter is not None and not total:
-        raise Problem(Code.LETTER_NOT_FOUND)
     if body.dry_run:
-        return Answer(_settled(Settled(), None, counted=total))
-    begun = [body.after.topic] if body.after else []
-    topics = handler.in_order([*(each.topic for each in counted), *begun], call.engine.gate_topics)
-    if not topics:
-        return Answer(_settled(Settled(), None))
-    topic = body.after.topic if body.after else topics[0]
-    place = Place(body.after.partition, body.after.offset) if body.after else BEGINNING
-    done = await call.run(lambda unit: batch(unit, chosen, topic, place))
-    following = topics[topics.index(topic) + 1 :]
-    if done.after is None and following:
-        topic, place = following[0], BEGINNING
-    elif done.after is not None:
-        place = done.after
-    else:
-        return Answer(_settled(done, None))
-    return Answer(
-        _settled(done, FurtherLettersTold(topic=topic, partition=place.partition, offset=place.offset, until=until))
-    )
+        return Answer(_settled(Settled(), None, counted=await _count(call, chosen)))
+    gate, further = call.engine.gate_topics, None if body.after is None else body.after.read()
+
+    async def work(unit: UnitOfWork) -> Batch:
+        if once is None:
+            batch = await settle_batch(unit, chosen, settle, gate=gate, further=further)
+        else:
+            answered = await settle_batch_once(unit, once, chosen, settle, gate=gate, further=further)
+            if isinstance(answered, KeyUsedForAnother):
+                raise Problem(Code.IDEMPOTENCY_KEY_USED)
+            batch = answered
+        if chosen.letter is not None and not batch.settled.letters:
+            raise Problem(Code.LETTER_NOT_FOUND)
+        return batch
+
+    batch = await call.run(work)
+    return Answer(_settled(batch.settled, batch.further))
 
 
-def _settled(done: Settled, further: FurtherLettersTold | None, *, counted: int | None = None) -> SettledTold:
+async def _count(call: Call, chosen: LetterFilter) -> int:
+    async with call.reading() as connection:
+        total = sum(each.letters for each in await reports.tally(connection, chosen))
+    if chosen.letter is not None and not total:
+        raise Problem(Code.LETTER_NOT_FOUND)
+    return total
+
+
+def _settled(done: Settled, further: Further | None, *, counted: int | None = None) -> SettledTold:
     return SettledTold(
         counted=counted,
         applied=done.applied,
         seen=done.seen,
         dropped=done.dropped,
-        still_dead=len(done.still_dead),
+        still_dead=[StillDeadTold.model_validate(each) for each in done.still_dead],
         unpublished=done.unpublished,
-        next=further,
+        next=None if further is None else FurtherLettersTold.of(further),
     )
 
 

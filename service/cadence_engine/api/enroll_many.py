@@ -5,38 +5,27 @@ from uuid import UUID
 
 from pydantic import Field
 
-from cadence_contracts.fields import ID_PATTERN
 from cadence_engine.api.call import Call
+from cadence_engine.api.idempotency import Idempotent
 from cadence_engine.api.operation import Operations, Streamed, Upload
 from cadence_engine.api.problems import Code, Problem
-from cadence_engine.api.wire import Asked, CadencePath, Told
+from cadence_engine.api.wire import CadencePath, Told
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.handlers.enroll_asked import UnknownCadence
 from cadence_engine.handlers.enroll_many import (
     ROWS_AT_ONCE,
     EnrollMany,
-    KeyUsedForAnother,
     RowOutcome,
     RowResult,
     enroll_page,
 )
 from cadence_engine.handlers.enroll_rows import AnyRow, BadHeader, Format, RowReader
+from cadence_engine.handlers.idempotency import KeyUsedForAnother
 
 operations = Operations("Enroll many", "Hundreds of thousands of contacts in one call, each with an answer of its own.")
 
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 FORMATS = {NDJSON: Format.NDJSON, CSV: Format.CSV}
-
-
-class Idempotency(Asked):
-    idempotency_key: str = Field(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        pattern=ID_PATTERN,
-        description="Yours, new for each set of rows. Sent again with it, each row is answered as it was, and nothing "
-        "happens twice; also after an interruption. Remembered for 7 days after its last use.",
-    )
 
 
 class RowTold(Told):
@@ -62,7 +51,7 @@ class RowTold(Told):
     },
     stream=NDJSON,
 )
-async def enroll_many(call: Call, path: CadencePath, headers: Idempotency, upload: Upload) -> Streamed:
+async def enroll_many(call: Call, path: CadencePath, headers: Idempotent, upload: Upload) -> Streamed:
     """Put many contacts in a cadence; an answer for each row, as NDJSON in the order of the rows.
 
     Both ways are streams: send on while you read. Should it fail in the middle, the last line is problem details, and

@@ -49,8 +49,9 @@ deployment's OIDC issuer, sent as `Authorization: Bearer ..`. What belongs to an
 **Errors** are problem details (RFC 9457). Programs go by `code`; people read `detail` and `remedy`.
 
 **Repeating** a call is harmless: enrolling whoever is in the cadence answers the enrollment that is there; publishing,
-pausing, resuming, cancelling, replaying and setting again change nothing. Only enroll many needs an `Idempotency-Key`,
-with which the same rows get the same answers. Definitions are changed under `If-Match` with the `ETag` last seen.
+pausing, resuming, cancelling, replaying and setting again change nothing. Enroll many needs an `Idempotency-Key`, and
+replaying dead letters takes one: sent again with it, a call is answered as it was. Definitions are changed under
+`If-Match` with the `ETag` last seen.
 
 **Times** are RFC 3339 in UTC, **durations** ISO 8601, **ids** opaque.
 """.strip()

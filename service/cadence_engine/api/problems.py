@@ -140,7 +140,7 @@ KINDS: Mapping[Code, Kind] = {
     Code.ANOTHER_COMPANY: Kind(409, "The company that is named is not the credential's", "see /v1/company for yours"),
     Code.BAD_CURSOR: Kind(422, "The cursor was not given for a list chosen so", "begin without one"),
     Code.IDEMPOTENCY_KEY_USED: Kind(
-        409, "The idempotency key was used with another cadence", "give what is new a new key"
+        409, "The idempotency key was used for something else", "give what is new a new key"
     ),
     Code.INVALID_CSV: Kind(422, "The first line of the CSV does not name its columns", "mend that line"),
     Code.ENROLLMENT_ENDED: Kind(409, "The enrollment has ended", "nothing is left to be done about it"),

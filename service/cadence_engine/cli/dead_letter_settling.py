@@ -1,6 +1,6 @@
 """Dead letters: replay and drop, one or many, with a count first."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -20,20 +20,28 @@ from cadence_engine.cli.dead_letter_options import (
     chosen_by,
     unknown,
 )
-from cadence_engine.cli.session import Actor, Session, Yes
+from cadence_engine.cli.idempotency import key_used
+from cadence_engine.cli.session import Actor, Session, Yes, external_id
 from cadence_engine.handlers import replay as handler
+from cadence_engine.handlers.idempotency import KeyUsedForAnother
 from cadence_engine.handlers.replay import Settled
+from cadence_engine.handlers.settle_letters import (
+    Batch,
+    Further,
+    Once,
+    Settle,
+    replay_once,
+    settle_batch,
+    settle_batch_once,
+)
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.letter_filter import LetterFilter
 from cadence_engine.storage.reports import dead_letters as reports
 from cadence_engine.storage.reports.dead_letters import Tally
-from cadence_engine.storage.settling_letters import BEGINNING, Place
+from cadence_engine.storage.settling_letters import Place
 from cadence_engine.storage.watermark import clock
 
 MOST_TOLD = 5
-
-Batch = Callable[[UnitOfWork, LetterFilter, str, Place], Awaitable[Settled]]
-"""Settles the next letters of a topic."""
 
 
 def register(group: typer.Typer) -> None:
@@ -54,6 +62,14 @@ def replay(
     since: Since = None,
     until: Until = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, for the record.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(
+            "--idempotency-key",
+            help="The same with the same choice goes on where it was interrupted, and answers the same.",
+            callback=external_id,
+        ),
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Apply what is understood by now, each letter once, at its record's own time; says how many first.
@@ -62,6 +78,11 @@ def replay(
     is harmless: what was applied before, be it under another offset, is not applied again.
     """
     chosen = chosen_by(company, topic, code, since, until, contact=contact, all_companies=all_companies, letter=letter)
+    once = None
+    if idempotency_key is not None:
+        if chosen.company_id is None:
+            output.refuse("an idempotency key is one company's: give --company, or no key; to repeat is harmless")
+        once = replay_once(chosen.company_id, idempotency_key, chosen, reason)
     # Late, as Kafka's client is slow to import; the letters are read exactly as the consumer reads records.
     from cadence_engine.bus.reread import reader
     from cadence_engine.bus.topics import gate
@@ -71,12 +92,12 @@ def replay(
     async def main(opened: Session) -> Settled:
         read = reader(loaded, opened.policy)
 
-        async def batch(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
+        async def settle(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
             return await handler.replay(
                 unit, chosen, topic, actor=actor, reason=reason, read=read, policy=opened.policy, after=after
             )
 
-        return await _settle(opened, chosen, batch, "Replay", gate(loaded), letter, yes=yes)
+        return await _settle(opened, chosen, settle, "Replay", gate(loaded), letter, once, yes=yes)
 
     _say(session.run(main), "replayed")
 
@@ -101,10 +122,10 @@ def drop(
         output.refuse("say why: --reason")
 
     async def main(opened: Session) -> Settled:
-        async def batch(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
+        async def settle(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
             return await handler.drop(unit, chosen, topic, actor=actor, reason=reason, after=after)
 
-        return await _settle(opened, chosen, batch, "Drop", (), letter, yes=yes)
+        return await _settle(opened, chosen, settle, "Drop", (), letter, yes=yes)
 
     _say(session.run(main), "dropped")
 
@@ -112,10 +133,11 @@ def drop(
 async def _settle(
     opened: Session,
     chosen: LetterFilter,
-    batch: Batch,
+    settle: Settle,
     verb: str,
     gate: Sequence[str],
     letter: str | None,
+    once: Once | None = None,
     *,
     yes: bool,
 ) -> Settled:
@@ -125,24 +147,28 @@ async def _settle(
         chosen = replace(chosen, until=chosen.until or await clock(connection))
         counted = await reports.tally(connection, chosen)
     total = sum(each.letters for each in counted)
-    if letter and not total:
-        raise output.Refused(f"{unknown(chosen, letter)}, or it is settled: see `dead-letters show`")
     if not letter:
         _ask(counted, total, verb, yes=yes)
-    done = Settled()
+    done, further = Settled(), None
     with progress.bar() as bar:
         task = bar.add_task(f"{verb.lower()} dead letters", total=total)
-        for topic in handler.in_order((each.topic for each in counted), gate):
-            after: Place | None = BEGINNING
-            while after is not None:
+        while True:
 
-                async def work(unit: UnitOfWork, topic: str = topic, after: Place = after) -> Settled:
-                    return await batch(unit, chosen, topic, after)
+            async def work(unit: UnitOfWork, further: Further | None = further) -> Batch:
+                if once is None:
+                    return await settle_batch(unit, chosen, settle, gate=gate, further=further)
+                answered = await settle_batch_once(unit, once, chosen, settle, gate=gate, further=further)
+                if isinstance(answered, KeyUsedForAnother):
+                    raise key_used(once.idempotency_key)
+                return answered
 
-                one = await opened.run(work)
-                done, after = _sum(done, one), one.after
-                bar.advance(task, one.applied + one.seen + one.dropped + len(one.still_dead) + one.unpublished)
-    return done
+            batch = await opened.run(work)
+            if letter and not batch.settled.letters:
+                raise output.Refused(f"{unknown(chosen, letter)}, or it is settled: see `dead-letters show`")
+            done, further = _sum(done, batch.settled), batch.further
+            bar.advance(task, batch.settled.letters)
+            if further is None:
+                return done
 
 
 def _ask(counted: Sequence[Tally], total: int, verb: str, *, yes: bool) -> None:
@@ -154,12 +180,11 @@ def _ask(counted: Sequence[Tally], total: int, verb: str, *, yes: bool) -> None:
 
 
 def _sum(done: Settled, more: Settled) -> Settled:
-    told = (*done.still_dead, *more.still_dead)
     return Settled(
         applied=done.applied + more.applied,
         seen=done.seen + more.seen,
         dropped=done.dropped + more.dropped,
-        still_dead=tuple(replace(letter, key=None, value=None, headers=()) for letter in told),
+        still_dead=(*done.still_dead, *more.still_dead),
         unpublished=done.unpublished + more.unpublished,
     )
 

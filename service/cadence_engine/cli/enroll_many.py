@@ -18,17 +18,18 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from cadence_engine.cli import output, session
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.definitions import STDIN
+from cadence_engine.cli.idempotency import key_used
 from cadence_engine.cli.output import Refused
 from cadence_engine.cli.session import Actor, Company, Key, Session, external_id
 from cadence_engine.handlers.enroll_asked import UnknownCadence
 from cadence_engine.handlers.enroll_many import (
     ROWS_AT_ONCE,
     EnrollMany,
-    KeyUsedForAnother,
     RowResult,
     enroll_page,
 )
 from cadence_engine.handlers.enroll_rows import AnyRow, BadHeader, Format, RowReader
+from cadence_engine.handlers.idempotency import KeyUsedForAnother
 from cadence_engine.storage.database import UnitOfWork
 
 PIECE = 64 * 1024
@@ -84,7 +85,7 @@ def enroll_many(
                     case UnknownCadence(known):
                         raise unknown(known, company, key)
                     case KeyUsedForAnother():
-                        raise Refused(f"the idempotency key {idempotency_key} was used for another cadence")
+                        raise key_used(idempotency_key)
                     case list():
                         counts.update(_counted(each) for each in answered)
                         _answer(answered)

@@ -6,12 +6,8 @@ pages or behind the last, it gets the answer that it got, and nothing happens tw
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
-from hashlib import blake2b
 from uuid import UUID
-
-import orjson
 
 from cadence_contracts.enrolling import EnrollRow
 from cadence_engine.domain import enroll as rule
@@ -20,13 +16,13 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.enroll import enroll
 from cadence_engine.handlers.enroll_asked import Candidate, UnknownCadence, request_of
 from cadence_engine.handlers.enroll_rows import AnyRow, Row, Unreadable
-from cadence_engine.storage import cadences, enroll_answers
+from cadence_engine.handlers.idempotency import KeyUsedForAnother
+from cadence_engine.storage import cadences, enroll_answers, idempotency
 from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.digest import digest
 from cadence_engine.storage.enroll_answers import Answer
 
 ROWS_AT_ONCE = 1000
-REMEMBERED = timedelta(days=7)
-"""How long after its last use a key's answers are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +54,6 @@ class RowResult:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeyUsedForAnother:
-    """The idempotency key was used with another cadence."""
-
-
 async def enroll_page(
     unit: UnitOfWork, request: EnrollMany, page: Sequence[AnyRow], policy: Policy
 ) -> list[RowResult] | UnknownCadence | KeyUsedForAnother:
@@ -75,7 +66,7 @@ async def enroll_page(
     if cadence_id is None:
         return UnknownCadence(known)
     key = request.company_id, request.idempotency_key
-    if await enroll_answers.use(unit.connection, *key, cadence_id) != cadence_id:
+    if not await idempotency.use(unit.connection, *key, f"enroll-many {cadence_id}"):
         return KeyUsedForAnother()
     rows = {row.number: row.content for row in page if isinstance(row, Row)}
     digests = {number: _digest(content) for number, content in rows.items()}
@@ -98,8 +89,7 @@ async def enroll_page(
 
 
 def _digest(content: EnrollRow) -> str:
-    said = [content.contact_id, content.lead_id, content.conversation_id, content.context]
-    return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+    return digest([content.contact_id, content.lead_id, content.conversation_id, content.context])
 
 
 def _candidate(content: EnrollRow) -> Candidate:

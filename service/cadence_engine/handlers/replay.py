@@ -1,6 +1,5 @@
 """Dead letters that an operator settles: applied as their records would have been, or dropped."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -27,6 +26,17 @@ class Read(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StillDead:
+    """A letter that was not understood this time either; it stays, with this reason, and nothing of it is told here."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """What became of some letters of a topic; `after` is where the next ones begin, None where there are none."""
 
@@ -34,11 +44,15 @@ class Settled:
     seen: int = 0
     """Settled without effect, as an event with their id was applied before."""
     dropped: int = 0
-    still_dead: tuple[DeadLetter, ...] = ()
-    """Not understood this time either; they stay, each with its new reason."""
+    still_dead: tuple[StillDead, ...] = ()
     unpublished: int = 0
     """Left alone, as they are not on the dead-letter topic yet: to be tried again when the relay has caught up."""
     after: Place | None = None
+
+    @property
+    def letters(self) -> int:
+        """How many were looked at."""
+        return self.applied + self.seen + self.dropped + len(self.still_dead) + self.unpublished
 
 
 async def replay(
@@ -62,7 +76,7 @@ async def replay(
     locked, letters, last = await _take(unit, chosen, topic, after, at_most)
     read_letters = [(letter, _read(letter, read, unit.now)) for letter in letters]
     received = [outcome for _, outcome in read_letters if isinstance(outcome, Received)]
-    still_dead = tuple(outcome for _, outcome in read_letters if isinstance(outcome, DeadLetter))
+    still_dead = [outcome for _, outcome in read_letters if isinstance(outcome, DeadLetter)]
     understood = [letter for letter, outcome in read_letters if isinstance(outcome, Received)]
     await settling_letters.settle(unit.connection, understood, LetterState.REPLAYED, actor=actor, reason=reason)
     await settling_letters.tell_again(unit.connection, still_dead)
@@ -70,7 +84,9 @@ async def replay(
     return Settled(
         applied=counts.applied,
         seen=counts.seen,
-        still_dead=still_dead,
+        still_dead=tuple(
+            StillDead(each.topic, each.partition, each.offset, each.reason, each.detail) for each in still_dead
+        ),
         unpublished=locked - len(letters),
         after=last,
     )
@@ -90,11 +106,6 @@ async def drop(
     locked, letters, last = await _take(unit, chosen, topic, after, at_most)
     await settling_letters.settle(unit.connection, letters, LetterState.DROPPED, actor=actor, reason=reason)
     return Settled(dropped=len(letters), unpublished=locked - len(letters), after=last)
-
-
-def in_order(topics: Iterable[str], gate: Sequence[str]) -> list[str]:
-    """In which order to replay topics: first those that stop steps, so that nothing is started and then stopped."""
-    return sorted(set(topics), key=lambda topic: (topic not in gate, topic))
 
 
 async def _take(

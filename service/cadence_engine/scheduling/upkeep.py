@@ -7,12 +7,12 @@ import structlog
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.cadence_status import move_unsettled
 from cadence_engine.handlers.count_log import count_log
-from cadence_engine.handlers.enroll_many import REMEMBERED
 from cadence_engine.handlers.erase_company import erase_next
+from cadence_engine.handlers.idempotency import REMEMBERED
 from cadence_engine.handlers.operate import resume_whose_time_has_come
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.scheduling.sweep import Wake
-from cadence_engine.storage import database, enroll_answers, inbox, partitions, settling_letters
+from cadence_engine.storage import database, idempotency, inbox, partitions, settling_letters
 from cadence_engine.storage.cadences import Cadence
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import UnitOfWork
@@ -72,9 +72,9 @@ class Upkeep:
         return forgotten == ROWS_AT_ONCE
 
     async def forget_answers(self) -> bool:
-        """What enroll-many answered, when its idempotency key was not used for some days."""
+        """What was answered under an idempotency key that was not used for some days."""
         forgotten, _ = await database.run(
-            self._pool, lambda unit: enroll_answers.forget(unit.connection, REMEMBERED, ROWS_AT_ONCE)
+            self._pool, lambda unit: idempotency.forget(unit.connection, REMEMBERED, ROWS_AT_ONCE)
         )
         return forgotten > 0
 

@@ -222,17 +222,17 @@ CREATE INDEX enrollments_parked ON cadence_enrollments (company_id, enrollment_i
 CREATE INDEX enrollments_paused ON cadence_enrollments (company_id, enrollment_id) WHERE status = 'paused';
 CREATE INDEX enrollments_resuming ON cadence_enrollments (resume_at) WHERE resume_at IS NOT NULL;
 
--- What enroll-many answered, so that a request that is sent again gets the same answers. Kept for some days.
+-- Callers' idempotency keys and what was answered under them, so that a request that is sent again gets the same
+-- answers. Kept for some days after their last use.
 
-CREATE TABLE enroll_many (
+CREATE TABLE idempotency_keys (
     company_id       text NOT NULL,
     idempotency_key  text NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 200),
-    cadence_id       uuid NOT NULL,
+    used_for         text NOT NULL,                      -- tells the request from every other
     used_at          timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (company_id, idempotency_key),
-    FOREIGN KEY (company_id, cadence_id) REFERENCES cadences
+    PRIMARY KEY (company_id, idempotency_key)
 );
-CREATE INDEX enroll_many_by_age ON enroll_many (used_at);
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (used_at);
 
 CREATE TABLE enroll_many_answers (
     company_id       text NOT NULL,
@@ -243,9 +243,18 @@ CREATE TABLE enroll_many_answers (
     enrollment_id    uuid,
     refusal          text,
     PRIMARY KEY (company_id, idempotency_key, row_number),
-    FOREIGN KEY (company_id, idempotency_key) REFERENCES enroll_many,
+    FOREIGN KEY (company_id, idempotency_key) REFERENCES idempotency_keys,
     CHECK ((enrollment_id IS NULL) = (outcome = 'refused')),
     CHECK ((refusal IS NOT NULL) = (outcome = 'refused'))
+);
+
+CREATE TABLE replay_answers (                            -- a row for some hundred letters: they go with their key
+    company_id       text NOT NULL,
+    idempotency_key  text NOT NULL,
+    begins           text NOT NULL,                      -- where the batch does: topic/partition/offset; the first: ''
+    answer           jsonb NOT NULL,
+    PRIMARY KEY (company_id, idempotency_key, begins),
+    FOREIGN KEY (company_id, idempotency_key) REFERENCES idempotency_keys ON DELETE CASCADE
 );
 
 -- What began the passages of deleted contacts, so that it begins none again when its producer repeats it as if it were
