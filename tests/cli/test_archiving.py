@@ -19,7 +19,7 @@ async def test_it_cancels_who_is_in_it_but_only_when_told_so(cli: Cli, known: Kn
     asked = await cli("archive", "greeting")
     assert (asked.code, asked.err) == (
         1,
-        "nothing was done: 2 enrollments of greeting would be cancelled (--yes does it unasked)\n",
+        "2 enrollments of greeting would be cancelled; nothing was done: say --yes where nobody can be asked\n",
     )
     assert (await cli.fine("list", "--json")).json[0]["status"] == "active"
     archived = await cli.fine("archive", "greeting", "--yes", "--reason", "season over")

@@ -59,7 +59,7 @@ async def test_they_are_moved_only_when_told_so_and_the_status_says_by_whom(cli:
     assert (asked.code, asked.out) == (1, "")
     assert asked.err.splitlines() == [
         *WHAT_BECOMES,
-        "nothing was done: 3 enrollments would be looked at (--yes does it unasked)",
+        "3 enrollments would be moved so; nothing was done: say --yes where nobody can be asked",
     ]
     moved = await cli.fine("move-enrollments", "greeting", "--from", "1", "--to", "2", "--yes", "--reason", "better")
     assert moved.out.splitlines() == WHAT_BECOMES

@@ -1,10 +1,5 @@
 """Operating on enrollments from the command line: one by its id, many by options, never more than was meant."""
 
-import asyncio
-import contextlib
-import os
-import pty
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -98,32 +93,6 @@ async def test_many_are_counted_first_and_nothing_is_done_unasked(greeting: Cli,
     assert (await greeting.fine(*every, "--yes")).out == "7 left: it is so already\n"
     resumed = await greeting.fine("enrollment", "resume", "--status", "paused", "--yes", "--mode", "skip_missed")
     assert resumed.out == "7 resumed\n"
-
-
-@pytest.mark.parametrize(("answer", "expected"), [("y", {"paused": 7}), ("n", {"active": 7})])
-async def test_who_sits_at_a_terminal_is_asked(
-    greeting: Cli, pool: Pool, answer: str, expected: dict[str, int]
-) -> None:
-    master, terminal = pty.openpty()
-    environment = {**os.environ, **{name: text for name, text in greeting.environment.items() if text is not None}}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cadence_engine", "enrollment", "pause", "--cadence", "greeting"),
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        env=environment,
-    )
-    os.close(terminal)
-    os.write(master, f"{answer}\n".encode())
-    code = await process.wait()
-    shown = b""
-    with contextlib.suppress(OSError):  # the terminal ends with its last user
-        while piece := os.read(master, 4096):
-            shown += piece
-    os.close(master)
-    assert b"7 enrollments of acme would be paused. Go on? [y/N]" in shown
-    assert code == (0 if answer == "y" else 1)
-    assert await statuses(pool) == expected
 
 
 @pytest.mark.parametrize(

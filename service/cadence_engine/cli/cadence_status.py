@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from cadence_engine.cli import output, session, settling
+from cadence_engine.cli import consent, output, session, settling
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.output import Refused
 from cadence_engine.cli.session import Actor, Company, Key, Reason, Session, Yes
@@ -116,8 +116,8 @@ async def _ask_before_archiving(opened: Session, company: str, key: str, *, yes:
     if cadence is None:
         raise await _unknown(opened, company, key)
     live = await opened.run(lambda unit: holding.count_misfits(unit.connection, cadence, status=CadenceStatus.ARCHIVED))
-    if live and not output.agreed(f"{live} enrollments of {key} will be cancelled. Go on?"):
-        raise Refused(f"nothing was done: {live} enrollments of {key} would be cancelled (--yes does it unasked)")
+    if live:
+        consent.ask(f"{live} enrollments of {key} would be cancelled", yes=False)
 
 
 def unarchive(key: Key, company: Company, actor: Actor, *, reason: Reason = None) -> None:

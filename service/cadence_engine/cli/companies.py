@@ -7,10 +7,10 @@ from typing import Annotated, assert_never
 import typer
 
 from cadence_contracts.fields import is_locale, is_zone
+from cadence_engine.cli import consent, output, session
 from cadence_engine.cli import halts as halting
-from cadence_engine.cli import output, session
 from cadence_engine.cli.output import Refused
-from cadence_engine.cli.session import Actor, Company, Json, Session, external_id
+from cadence_engine.cli.session import Actor, Company, Json, Session, Yes, external_id
 from cadence_engine.domain.company import Company as CompanyState
 from cadence_engine.domain.company import CompanyChange
 from cadence_engine.handlers.erase_company import Begun, UnknownCompany, erase_company
@@ -109,14 +109,13 @@ def erase(
     actor: Actor,
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the log.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether that is meant.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Halt it for good, end every enrollment, and forget every contact: in the log too. Nothing brings them back.
 
     Workers do that from a minute later on, a thousand contacts at a time; `company show` says how far they are.
     """
-    if not yes:
-        typer.confirm(f"Erase all contacts of {company}, and end all their enrollments?", abort=True)
+    consent.ask(f"all contacts of {company} would be forgotten for good, and all their enrollments ended", yes=yes)
 
     async def main(opened: Session) -> Erasure:
         outcome = await opened.run(lambda unit: erase_company(unit, company, actor=actor, reason=reason))

@@ -4,7 +4,7 @@ from typing import Annotated, assert_never
 
 import typer
 
-from cadence_engine.cli import output, session
+from cadence_engine.cli import consent, output, session
 from cadence_engine.cli.session import Actor, Company, Contact, Session, Yes
 from cadence_engine.handlers.erase import Erased, NotFound, Outcome, erase_contact
 
@@ -36,8 +36,7 @@ def erase(
     """
     if not reason.strip():
         output.refuse("say why: --reason")
-    if not yes and not typer.confirm(f"Forget contact {contact} of {company} for good?", err=True):
-        output.refuse("nothing was done")
+    consent.ask(f"contact {contact} of {company} would be forgotten for good", yes=yes)
 
     async def main(opened: Session) -> Outcome:
         return await opened.run(lambda unit: erase_contact(unit, company, contact, actor=actor, reason=reason))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cadence_engine import settings
-from cadence_engine.cli import output, progress, session
+from cadence_engine.cli import consent, output, progress, session
 from cadence_engine.cli.dead_letter_options import (
     Everyones,
     OneLetter,
@@ -97,7 +97,7 @@ def replay(
                 unit, chosen, topic, actor=actor, reason=reason, read=read, policy=opened.policy, after=after
             )
 
-        return await _settle(opened, chosen, settle, "Replay", gate(loaded), letter, once, yes=yes)
+        return await _settle(opened, chosen, settle, "replayed", gate(loaded), letter, once, yes=yes)
 
     _say(session.run(main), "replayed")
 
@@ -125,7 +125,7 @@ def drop(
         async def settle(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
             return await handler.drop(unit, chosen, topic, actor=actor, reason=reason, after=after)
 
-        return await _settle(opened, chosen, settle, "Drop", (), letter, yes=yes)
+        return await _settle(opened, chosen, settle, "dropped", (), letter, yes=yes)
 
     _say(session.run(main), "dropped")
 
@@ -151,7 +151,7 @@ async def _settle(
         _ask(counted, total, verb, yes=yes)
     done, further = Settled(), None
     with progress.bar() as bar:
-        task = bar.add_task(f"{verb.lower()} dead letters", total=total)
+        task = bar.add_task(f"dead letters {verb}", total=total)
         while True:
 
             async def work(unit: UnitOfWork, further: Further | None = further) -> Batch:
@@ -175,8 +175,7 @@ def _ask(counted: Sequence[Tally], total: int, verb: str, *, yes: bool) -> None:
     if not total:
         return
     output.table(("letters", "topic", "code"), [(each.letters, each.topic, each.reason) for each in counted])
-    if not yes and not typer.confirm(f"{verb} {total} dead letters?", err=True):
-        raise output.Refused("nothing was done")
+    consent.ask(f"{total} dead letters would be {verb}", yes=yes)
 
 
 def _sum(done: Settled, more: Settled) -> Settled:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Protocol, assert_never
 
 import typer
 
-from cadence_engine.cli import output, session
+from cadence_engine.cli import consent, output, session
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.output import Refused
 from cadence_engine.cli.progress import bar
@@ -116,8 +116,8 @@ def _ask(move: Move, tally: Tally) -> None:
     amount = tally.waiting_at.total()
     for line in _told(move, tally):
         output.warn(line)
-    if amount and not output.agreed("Go on?"):
-        raise Refused(f"nothing was done: {amount} enrollments would be looked at (--yes does it unasked)")
+    if amount:
+        consent.ask(f"{amount} enrollments would be moved so", yes=False)
 
 
 def _told(move: Move, tally: Tally) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Enrollments, one or all that are chosen: list, pause, resume, skip, run-now, cancel."""
 
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from cadence_engine.cli import output, passages, session
+from cadence_engine.cli import consent, output, passages, session
 from cadence_engine.cli.choosing import Choice, moment, with_choice
 from cadence_engine.cli.output import at
 from cadence_engine.cli.progress import bar
@@ -245,10 +244,7 @@ def _about_many(choice: Choice, order: Order, done: str, *, yes: bool, dry_run: 
     if dry_run or count == 0:
         output.say(f"{asked}; nothing was done")
         return
-    if not yes:
-        if not sys.stdin.isatty():
-            output.refuse(f"{asked}; nothing was done: say --yes where nobody can be asked")
-        typer.confirm(f"{asked}. Go on?", abort=True)
+    consent.ask(asked, yes=yes)
     for phrase, amount in session.run(lambda opened: _all(opened, choice, order, done, count)).items():
         output.say(f"{amount} {phrase}")
 

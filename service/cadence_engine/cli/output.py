@@ -39,11 +39,6 @@ def warn(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def agreed(question: str) -> bool:
-    """Whether the person at the terminal says yes; nobody there says nothing, which is no."""
-    return sys.stdin.isatty() and typer.confirm(question, err=True)
-
-
 def as_json(answer: object) -> None:
     """One JSON document on stdout: times in RFC 3339, durations in ISO 8601, names as they are in Python."""
     typer.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=_plain))
