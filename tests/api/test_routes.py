@@ -240,7 +240,7 @@ async def test_a_completed_enrollment_cannot_be_cancelled(api: Api) -> None:
         "UPDATE cadence_enrollments SET status = 'completed', next_run_at = NULL, ended_at = now(), step_index = 2"
     )
     where = f"/v1/enrollments/{enrolled['enrollmentId']}"
-    (await api("POST", f"{where}/cancel", key)).problem(409, "already_completed")
+    (await api("POST", f"{where}/cancel", key)).problem(409, "enrollment_ended")
     assert (await api("GET", where, key)).fine()["context"] == asked["context"]
 
 

@@ -10,7 +10,7 @@ async def test_a_funnel_as_a_table_and_as_json(cli: Cli, known: Known) -> None:
     await cli.fine("enroll", "greeting", "ana")
     await cli.fine("enroll", "greeting", "bob")
     enrollment = enrollment_of((await cli.fine("enroll", "greeting", "cleo")).out)
-    await cli.fine("cancel", enrollment)
+    await cli.fine("enrollment", "cancel", enrollment)
 
     said = (await cli.fine("funnel", "greeting")).out
     assert said.startswith("greeting v1: 3 started, 2 live, 0 completed (0.0%), 1 cancelled: 1 operator")

@@ -44,7 +44,7 @@ async def test_one_enrollment_and_its_history_by_pages(cli: Cli, known: Known) -
     await known("ana")
     await cli.fine("apply", "-", stdin=GREETING)
     enrollment = enrollment_of((await cli.fine("enroll", "greeting", "ana")).out)
-    await cli.fine("cancel", enrollment)
+    await cli.fine("enrollment", "cancel", enrollment)
 
     newest = (await cli.fine("status", enrollment, "--json", "--rows", "1")).json
     assert [each["type"] for each in newest["timeline"]] == ["cadence.enrollment.cancelled"]

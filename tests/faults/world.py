@@ -88,7 +88,7 @@ class World:
 
     async def cancel(self, enrollment_id: str, company: str) -> None:
         """As an operator, by command; what the engine refuses, or cannot do now, stays unconfirmed."""
-        arguments = "cancel", enrollment_id, "--company", company, "--actor", "faults"
+        arguments = "enrollment", "cancel", enrollment_id, "--company", company, "--actor", "faults"
         self.cancels.append(OperatorCancel(enrollment_id, None))
         with contextlib.suppress(DevstackError):
             await asyncio.to_thread(command, self.environment, *arguments)

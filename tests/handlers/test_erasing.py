@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 from cadence_engine.domain.cadence import Wait
-from cadence_engine.handlers.cancel import cancel_enrollment
+from cadence_engine.domain.operate import Cancel
+from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.erase import Erased, NotFound, Outcome, erase_contact
+from cadence_engine.handlers.operate import Order, operate_on
 from cadence_engine.storage.database import run
 from tests.handlers.conftest import ACME, NAME, Stage, definition
 
@@ -46,9 +48,8 @@ async def test_what_operators_wrote_of_a_passage_goes_with_it(stage: Stage) -> N
     await stage.publish(definition(waits=LATER))
     await stage.hears("contact.created", contactId="ana", phone=PHONE)
     enrollment_id = await stage.pool.fetchval("SELECT enrollment_id FROM cadence_enrollments")
-    await run(
-        stage.pool, lambda unit: cancel_enrollment(unit, ACME, enrollment_id, actor="olga", reason="Ana Souza rang")
-    )
+    order = Order(Cancel(), "olga", "Ana Souza rang")
+    await run(stage.pool, lambda unit: operate_on(unit, ACME, enrollment_id, order, Policy()))
     await erase(stage)
     assert "Souza" not in await everything(stage)
 

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 from cadence_engine.domain.cadence import Literally, Lookup, Source, Variable, Wait
 from cadence_engine.domain.enroll import Enrolled
-from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, Outcome, cancel_enrollment
-from cadence_engine.storage.database import UnitOfWork, run
+from cadence_engine.domain.operate import Cancel, Left
+from cadence_engine.domain.policy import Policy
+from cadence_engine.handlers.operate import Done, LeftAsIs, NotFound, Order, Outcome, operate_on
+from cadence_engine.storage.database import run
 from tests.handlers.conftest import ACME, NAME, Stage, definition
 
 LATER = [Wait(days=1)]
@@ -165,27 +167,29 @@ async def test_cancelling_is_scoped_to_the_company_and_idempotent(stage: Stage) 
     enrollment_id = outcome.decision.enrollment.enrollment_id
     assert await _cancel(stage, "globex", enrollment_id) == NotFound()
     assert await _cancel(stage, ACME, uuid.uuid4()) == NotFound()
-    assert isinstance(await _cancel(stage, ACME, enrollment_id), Cancelled)
-    assert isinstance(await _cancel(stage, ACME, enrollment_id), Cancelled)
+    assert isinstance(await _cancel(stage, ACME, enrollment_id), Done)
+    again = await _cancel(stage, ACME, enrollment_id)
+    assert isinstance(again, LeftAsIs)
+    assert (again.why, again.enrollment.cancel_reason) == (Left.ALREADY, "operator")
     (told,) = await stage.log("cadence.enrollment.cancelled")
     assert (told["reason"], told["actor"]) == ("operator", "olga")
 
 
-async def test_cancelling_a_completed_enrollment_is_an_error_of_its_own(stage: Stage) -> None:
+async def test_a_completed_enrollment_is_not_cancelled(stage: Stage) -> None:
     cadence = await stage.publish(definition(trigger="api", waits=[Wait()]))
     await stage.hears("contact.created", contactId="ana", phone="+5511999990000")
     outcome = await stage.enroll(cadence, "ana")
     assert isinstance(outcome, Enrolled)
     await stage.run_due()
-    assert isinstance(await _cancel(stage, ACME, outcome.decision.enrollment.enrollment_id), AlreadyCompleted)
+    left = await _cancel(stage, ACME, outcome.decision.enrollment.enrollment_id)
+    assert isinstance(left, LeftAsIs)
+    assert left.why is Left.ENDED
     assert await stage.statuses() == ["completed"]
 
 
-async def _cancel(stage: Stage, company: str, enrollment_id: uuid.UUID) -> Outcome:
-    async def work(unit: UnitOfWork) -> Outcome:
-        return await cancel_enrollment(unit, company, enrollment_id, actor="olga", reason="asked by phone")
-
-    return (await run(stage.pool, work))[0]
+async def _cancel(stage: Stage, company: str, enrollment_id: uuid.UUID) -> Outcome | NotFound:
+    order = Order(Cancel(), "olga", "asked by phone")
+    return (await run(stage.pool, lambda unit: operate_on(unit, company, enrollment_id, order, Policy())))[0]
 
 
 async def _all_rows(stage: Stage) -> str:

@@ -197,7 +197,6 @@ Code = Literal[
     "enrollment_parked",
     "held_by_cadence",
     "another_step",
-    "already_completed",
     "not_halted",
     "unavailable",
     "internal_error",

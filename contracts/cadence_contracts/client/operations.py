@@ -326,13 +326,6 @@ class Operations(Transport):
         """
         return await self._ask("GET", f"/v1/enrollments/{part(enrollment_id)}", PlacedTold)
 
-    async def cancel_enrollment(self, enrollment_id: UUID, body: Why | None = None) -> EnrollmentTold:
-        """End a live enrollment. Again is fine; one that is completed stays completed.
-
-        Needs the scope `operate`.
-        """
-        return await self._ask("POST", f"/v1/enrollments/{part(enrollment_id)}/cancel", EnrollmentTold, body=body)
-
     async def pause_enrollment(self, enrollment_id: UUID, body: PauseAsked | None = None) -> EnrollmentTold:
         """Let no step run until it is resumed, and keep the rest of the wait. It outlasts a resumption of its
         cadence.
@@ -361,6 +354,13 @@ class Operations(Transport):
         Needs the scope `operate`.
         """
         return await self._ask("POST", f"/v1/enrollments/{part(enrollment_id)}/run-now", EnrollmentTold, body=body)
+
+    async def cancel_enrollment(self, enrollment_id: UUID, body: Why | None = None) -> EnrollmentTold:
+        """End a live enrollment. Again is fine; one that is completed stays completed.
+
+        Needs the scope `operate`.
+        """
+        return await self._ask("POST", f"/v1/enrollments/{part(enrollment_id)}/cancel", EnrollmentTold, body=body)
 
     async def operate_on_chosen(self, body: OrderAsked) -> OrderTold:
         """Pause, resume, skip, hasten or cancel all that are chosen: up to 500 in a call, until `next` is null.

@@ -1,4 +1,4 @@
-"""Enrollments: enroll, list, look at one, cancel."""
+"""Enrollments: enroll, list, look at one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,13 +14,12 @@ from cadence_engine.api.choosing import Choice
 from cadence_engine.api.following import following
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
-from cadence_engine.api.wire import Asked, Key, Status, Told, Why
+from cadence_engine.api.wire import Asked, Key, Status, Told
 from cadence_engine.definitions.durations import write_elapsed
 from cadence_engine.domain import enroll as rule
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, Refusal
 from cadence_engine.domain.enrollment import Enrollment, ParkReason, PausedBy
-from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
 from cadence_engine.handlers.enroll_asked import Candidate, UnknownCadence, enroll_asked
 from cadence_engine.storage.enrollments import choose
 from cadence_engine.storage.reports import enrollments as reports
@@ -224,25 +223,3 @@ async def show_enrollment(call: Call, path: EnrollmentPath) -> Answer:
     if found is None:
         raise Problem(Code.ENROLLMENT_NOT_FOUND)
     return Answer(PlacedTold.at(found))
-
-
-@operations.add(
-    "POST",
-    "/v1/enrollments/{enrollmentId}/cancel",
-    scope=Scope.OPERATE,
-    answers={200: EnrollmentTold},
-    refusals=[Code.ENROLLMENT_NOT_FOUND, Code.ALREADY_COMPLETED],
-)
-async def cancel_enrollment_(call: Call, path: EnrollmentPath, body: Why) -> Answer:
-    """End a live enrollment. Again is fine; one that is completed stays completed."""
-    outcome = await call.run(
-        lambda unit: cancel_enrollment(unit, call.company_id, path.enrollment_id, actor=call.actor, reason=body.reason)
-    )
-    match outcome:
-        case Cancelled(enrollment):
-            return Answer(EnrollmentTold.of(enrollment))
-        case NotFound():
-            raise Problem(Code.ENROLLMENT_NOT_FOUND)
-        case AlreadyCompleted():
-            raise Problem(Code.ALREADY_COMPLETED)
-    assert_never(outcome)

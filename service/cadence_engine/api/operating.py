@@ -1,4 +1,4 @@
-"""Operating on enrollments: pause, resume, skip and hasten one; all that are chosen, batch by batch."""
+"""Operating on enrollments: pause, resume, skip, hasten and cancel one; all that are chosen, batch by batch."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -168,6 +168,18 @@ async def skip_step(call: Call, path: EnrollmentPath, body: SkipAsked) -> Answer
 async def run_now(call: Call, path: EnrollmentPath, body: Why) -> Answer:
     """Do not wait any longer for the next step: it runs as any step that is due."""
     return await _operate(call, path, RunNow(), body)
+
+
+@operations.add(
+    "POST",
+    "/v1/enrollments/{enrollmentId}/cancel",
+    scope=Scope.OPERATE,
+    answers={200: EnrollmentTold},
+    refusals=[Code.ENROLLMENT_NOT_FOUND, Code.ENROLLMENT_ENDED],
+)
+async def cancel_enrollment(call: Call, path: EnrollmentPath, body: Why) -> Answer:
+    """End a live enrollment. Again is fine; one that is completed stays completed."""
+    return await _operate(call, path, Cancel(), body)
 
 
 async def _operate(call: Call, path: EnrollmentPath, operation: Operation, body: Why) -> Answer:

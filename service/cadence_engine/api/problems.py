@@ -58,7 +58,6 @@ class Code(StrEnum):
     ENROLLMENT_PARKED = "enrollment_parked"
     HELD_BY_CADENCE = "held_by_cadence"
     ANOTHER_STEP = "another_step"
-    ALREADY_COMPLETED = "already_completed"
     NOT_HALTED = "not_halted"
     UNAVAILABLE = "unavailable"
     INTERNAL_ERROR = "internal_error"
@@ -157,7 +156,6 @@ KINDS: Mapping[Code, Kind] = {
         "The status before has not reached every enrollment yet",
         "try again when `settled` of GET /v1/cadences/{key} is true, in some seconds",
     ),
-    Code.ALREADY_COMPLETED: Kind(409, "The enrollment has run to its end", "nothing is left to be done about it"),
     Code.NOT_HALTED: Kind(
         409, "No halt of your company is in force", "see /v1/halts; a halt of all companies is not yours to end"
     ),

@@ -14,7 +14,7 @@ GROUPS = (
     "cadences",
     "cadence_status",
     "moving",
-    "enrollments",
+    "enroll",
     "operating",
     "enroll_many",
     "status",

@@ -14,7 +14,7 @@ from cadence_contracts.fields import is_locale, is_phone
 from cadence_engine.cli import output, session, simulated
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.definitions import STDIN, text_of
-from cadence_engine.cli.enrollments import Context, values_of
+from cadence_engine.cli.enroll import Context, values_of
 from cadence_engine.cli.output import Refused
 from cadence_engine.cli.session import Json, Session, external_id
 from cadence_engine.definitions import ready

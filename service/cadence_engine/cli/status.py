@@ -9,7 +9,7 @@ import typer
 
 from cadence_engine.cli import halts as halting
 from cadence_engine.cli import output, passages, session
-from cadence_engine.cli.enrollments import WHAT_TO_DO
+from cadence_engine.cli.enroll import WHAT_TO_DO
 from cadence_engine.cli.output import Refused, at
 from cadence_engine.cli.session import Company, Json, Session, external_id
 from cadence_engine.cli.timeline import line_of, meaning_of

@@ -14,10 +14,9 @@ import pytest
 from cadence_engine.domain.cadence import CadenceVersion, Wait
 from cadence_engine.domain.enroll import EnrollRequest
 from cadence_engine.domain.events import HASTENED, REFUSED, Cause
-from cadence_engine.domain.operate import Operation, Pause, Resume, RunNow, Skip
+from cadence_engine.domain.operate import Cancel, Operation, Pause, Resume, RunNow, Skip
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence
-from cadence_engine.handlers.cancel import cancel_enrollment
 from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.enroll import enroll
 from cadence_engine.handlers.halt import claims_over
@@ -117,11 +116,7 @@ def erase(scene: Scene) -> Work:
 
 
 def cancel(scene: Scene) -> Work:
-    doomed = scene.enrollment_id
-    assert doomed is not None
-    return lambda pool: run(
-        pool, lambda unit: cancel_enrollment(unit, scene.company, doomed, actor="olga", reason=None)
-    )
+    return _order(scene, Cancel())
 
 
 def cancel_by_event(scene: Scene) -> Work:

@@ -1,7 +1,6 @@
-"""One contact's passage: enroll, cancel."""
+"""Putting one contact in a cadence."""
 
 from typing import Annotated, assert_never
-from uuid import UUID
 
 import typer
 
@@ -9,11 +8,9 @@ from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME, MAX_
 from cadence_engine.cli import output, session
 from cadence_engine.cli.cadences import unknown
 from cadence_engine.cli.output import at
-from cadence_engine.cli.session import Actor, Company, Contact, Key, Reason, Session, external_id
+from cadence_engine.cli.session import Actor, Company, Contact, Key, Session, external_id
 from cadence_engine.domain import enroll as rule
 from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, Refusal
-from cadence_engine.handlers import cancel as cancelling
-from cadence_engine.handlers.cancel import AlreadyCompleted, Cancelled, NotFound, cancel_enrollment
 from cadence_engine.handlers.enroll_asked import Candidate, UnknownCadence, enroll_asked
 
 WHAT_TO_DO = {
@@ -29,9 +26,8 @@ ExternalId = Annotated[str | None, typer.Option(callback=external_id)]
 
 
 def register(app: typer.Typer) -> None:
-    """Mount the commands."""
+    """Mount the command."""
     app.command()(enroll)
-    app.command()(cancel)
 
 
 def _context(pairs: list[str] | None) -> list[str]:
@@ -88,34 +84,5 @@ def enroll(
         case rule.Refused(refusal):
             hint = f"; {WHAT_TO_DO[refusal]}" if refusal in WHAT_TO_DO else ""
             output.refuse(f"not enrolled ({refusal.value}): {refusal.meaning}{hint}")
-        case _:
-            assert_never(outcome)
-
-
-def cancel(
-    enrollment_id: Annotated[UUID, typer.Argument(help="As `enroll` and `status` show it.")],
-    company: Company,
-    actor: Actor,
-    *,
-    reason: Reason = None,
-) -> None:
-    """End a live enrollment. Again is fine; one that is completed stays completed. Many: `enrollment cancel`."""
-
-    async def main(opened: Session) -> cancelling.Outcome:
-        return await opened.run(
-            lambda unit: cancel_enrollment(unit, company, enrollment_id, actor=actor, reason=reason)
-        )
-
-    outcome = session.run(main)
-    match outcome:
-        case Cancelled(enrollment):
-            output.say(
-                f"cancelled: {enrollment.cadence_key} of {enrollment.contact_id}, {enrollment.cancel_reason}, "
-                f"{at(enrollment.ended_at)}"
-            )
-        case NotFound():
-            output.refuse(f"{company} has no enrollment {enrollment_id}: `cadence-engine status CONTACT` lists them")
-        case AlreadyCompleted(enrollment):
-            output.refuse(f"it was completed {at(enrollment.ended_at)}: there is nothing left to cancel")
         case _:
             assert_never(outcome)
