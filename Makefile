@@ -42,7 +42,7 @@ jars: $(READY)  # before the tests, so that the one download of Kafka shows its 
 	@$(BIN)/python -m cadence_engine.devstack.jars
 
 .PHONY: go-tools
-go-tools: $(READY)  # helm and kubeconform for tests/deploy, built once; says so where there is no Go
+go-tools: $(READY)  # helm, kubeconform and promtool for tests/deploy, built once; says so where there is no Go
 	@$(BIN)/python -m tests.deploy.go_tools
 
 .PHONY: demo

@@ -15,7 +15,7 @@ import pytest
 from cadence_engine.devstack.ports import free_port
 from cadence_engine.devstack.servers import Servers
 from tests.deploy.composition import Service, of_the_engine, seconds
-from tests.deploy.go_tools import GoMissing, tool
+from tests.deploy.go_tools import GoMissing, names, tool
 
 WITHIN: Final = 60.0
 
@@ -107,7 +107,7 @@ def composed(servers: Servers, database_url: str, topic_prefix: str, tmp_path: P
 def go_tools() -> None:
     """Tests that ask for it are skipped where there is no Go to build the tools with."""
     try:
-        tool("helm")
-        tool("kubeconform")
+        for name in names():
+            tool(name)
     except GoMissing as missing:
         pytest.skip(str(missing))

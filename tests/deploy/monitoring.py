@@ -1,24 +1,18 @@
 """What deploy/ has for Prometheus and Grafana: the queries in it, and the metrics that these ask for."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ruamel.yaml import YAML
 
-from cadence_engine.devstack.jars import cache_directory
-
 ROOT: Final = Path(__file__).parent.parent.parent
-ALERTS: Final = ROOT / "deploy" / "alerts"
-DASHBOARDS: Final = ROOT / "deploy" / "grafana"
-PROMTOOL: Final = Path(__file__).parent / "promtool"
-BUILT_WITHIN: Final = 1200.0
+MONITORING: Final = ROOT / "deploy" / "helm" / "cadence-engine" / "monitoring"
+ALERTS: Final = MONITORING / "alerts.yaml"
+OF_THE_ALERTS: Final = ROOT / "deploy" / "alerts"
+"""Their tests and runbooks."""
 
 METRIC: Final = re.compile(r"\b(?P<name>(?:cadence|process|python)_\w+)(?:\{(?P<matchers>[^}]*)\})?")
 LABEL: Final = re.compile(r"(?P<label>\w+)\s*(?:=~|!~|!=|=)\s*[\"']")
@@ -36,13 +30,13 @@ class Asked(NamedTuple):
 
 def rules() -> list[dict[str, Any]]:
     """Every alerting rule."""
-    groups = YAML(typ="safe").load(ALERTS / "cadence-engine.yaml")["groups"]
+    groups = YAML(typ="safe").load(ALERTS)["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def dashboards() -> dict[str, dict[str, Any]]:
     """Every dashboard by its file."""
-    return {file.name: json.loads(file.read_text()) for file in sorted(DASHBOARDS.glob("*.json"))}
+    return {file.name: json.loads(file.read_text()) for file in sorted(MONITORING.glob("*.json"))}
 
 
 def queries() -> Iterator[str]:
@@ -66,26 +60,3 @@ def grouped_by(query: str) -> set[str]:
     """The labels by which a query groups or joins."""
     labels = (label.strip() for found in GROUPED.finditer(query) for label in found["labels"].split(","))
     return {label for label in labels if label} - OF_THE_TARGET
-
-
-@cache
-def promtool() -> Path | None:
-    """Prometheus' own checker, built once into the cache of this user, which takes minutes; None without Go."""
-    go = shutil.which("go")
-    if go is None:
-        return None
-    version = re.search(r"prometheus/prometheus (v\S+)", (PROMTOOL / "go.mod").read_text())
-    assert version
-    built = cache_directory().parent / "promtool" / f"promtool-{version[1]}"
-    if not built.exists():
-        built.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = built.with_suffix(f".{os.getpid()}")
-        subprocess.run(
-            # Without the clients of every cloud.
-            [go, "build", "-tags=remove_all_sd,enable_dns_sd", "-trimpath", "-o", unfinished, "tool"],
-            cwd=PROMTOOL,
-            check=True,
-            timeout=BUILT_WITHIN,
-        )
-        unfinished.rename(built)
-    return built

@@ -31,7 +31,7 @@ from tests.deploy.chart import (
     render,
     resources,
 )
-from tests.deploy.composition import ROOT
+from tests.deploy.composition import ROOT, document
 from tests.deploy.go_tools import tool
 
 pytestmark = [pytest.mark.timeout(1200), pytest.mark.usefixtures("go_tools")]  # the first run builds the tools
@@ -83,10 +83,11 @@ def test_it_fits_the_schemas_of_kubernetes_and_of_the_custom_resources(example: 
     assert complaints(render(example), schemas) == []
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "Job", "NetworkPolicy", "ScaledObject", "ServiceMonitor", "KafkaTopic"])
+@pytest.mark.parametrize(
+    "kind", ["Deployment", "Job", "NetworkPolicy", "ScaledObject", "ServiceMonitor", "PrometheusRule", "KafkaTopic"]
+)
 def test_the_schemas_see_a_mistake(kind: str, schemas: Path) -> None:
-    every = {"keda": {"enabled": True}, "serviceMonitor": {"enabled": True}}
-    found = resources(BY_NAME["production"], values=every) + resources(BY_NAME["strimzi"])
+    found = resources(BY_NAME["production"]) + resources(BY_NAME["strimzi"])
     mistaken = copy.deepcopy(of_kind(kind, found)[0])
     mistaken["spec"]["mistake"] = 1
     text = io.StringIO()
@@ -224,6 +225,20 @@ def test_the_service_monitor_finds_the_service_of_all_pods() -> None:
 
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_alerts_and_dashboard_are_those_of_compose_word_for_word_where_they_are_asked_for() -> None:
+    every = {"prometheusRule": {"enabled": True}, "grafanaDashboard": {"enabled": True}}
+    found = resources(values={**SMALLEST, **every})
+    [alerts] = of_kind("PrometheusRule", found)
+    [dashboard] = of_kind("ConfigMap", found)
+    mounted = {name: ROOT / config["file"] for name, config in document()["configs"].items()}
+
+    assert alerts["spec"] == YAML(typ="safe").load(mounted["alerts"])
+    [text] = dashboard["data"].values()
+    assert text.strip() == mounted["dashboard"].read_text().strip()
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert {"PrometheusRule", "ConfigMap"} & {one["kind"] for one in resources(values=SMALLEST)} == set()
 
 
 def test_hooks_come_after_what_they_need() -> None:

@@ -11,7 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.deploy.composition import document, of_the_engine, services
-from tests.deploy.monitoring import ALERTS, DASHBOARDS, PROMTOOL, ROOT, asked, dashboards, promtool, queries, rules
+from tests.deploy.go_tools import MODULES, GoMissing, tool
+from tests.deploy.monitoring import ALERTS, MONITORING, OF_THE_ALERTS, ROOT, asked, dashboards, queries, rules
 
 each_rule = pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
 each_dashboard = pytest.mark.parametrize("dashboard", dashboards().values(), ids=list(dashboards()))
@@ -21,10 +22,10 @@ TOO_LATE = re.compile(r"> 60\n")
 
 @pytest.fixture(scope="module")
 def checker() -> Path:
-    tool = promtool()
-    if tool is None:
-        pytest.skip("NOT CHECKED: the alerts. promtool is built with Go, which is not on this machine.")
-    return tool
+    try:
+        return tool("promtool")
+    except GoMissing as missing:
+        pytest.skip(str(missing))
 
 
 def run(checker: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -33,20 +34,25 @@ def run(checker: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(1300)  # the first time promtool is built
 def test_the_alerts_do_what_their_own_tests_say(checker: Path) -> None:
-    done = run(checker, "check", "rules", "--lint=all", "--lint-fatal", str(ALERTS / "cadence-engine.yaml"))
+    done = run(checker, "check", "rules", "--lint=all", "--lint-fatal", str(ALERTS))
     assert done.returncode == 0, done.stdout + done.stderr
-    done = run(checker, "test", "rules", str(ALERTS / "cadence-engine.test.yaml"))
+    done = run(checker, "test", "rules", str(OF_THE_ALERTS / "cadence-engine.test.yaml"))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.timeout(1300)
 def test_an_alert_that_is_wrong_is_seen(checker: Path, tmp_path: Path) -> None:
-    shutil.copytree(ALERTS, tmp_path, dirs_exist_ok=True)
-    written = (ALERTS / "cadence-engine.yaml").read_text()
+    alerts, tests = (tmp_path / file.relative_to(ROOT) for file in (ALERTS, OF_THE_ALERTS / "cadence-engine.test.yaml"))
+    alerts.parent.mkdir(parents=True)
+    shutil.copytree(OF_THE_ALERTS, tests.parent)
+    written = ALERTS.read_text()
     assert len(TOO_LATE.findall(written)) == 1
-    (tmp_path / "cadence-engine.yaml").write_text(TOO_LATE.sub("> 600\n", written))
+    alerts.write_text(TOO_LATE.sub("> 600\n", written))
 
-    assert run(checker, "test", "rules", str(tmp_path / "cadence-engine.test.yaml")).returncode != 0
+    done = run(checker, "test", "rules", str(tests))
+
+    assert done.returncode != 0
+    assert "CadenceNothingIsSent" in done.stdout + done.stderr
 
 
 @pytest.mark.timeout(1300)
@@ -64,14 +70,14 @@ def test_every_query_asks_for_something() -> None:
 
 @each_rule
 def test_an_alert_has_a_runbook_and_a_test(rule: dict[str, Any]) -> None:
-    headings = re.findall(r"^## (\w+)$", (ALERTS / "README.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## (\w+)$", (OF_THE_ALERTS / "README.md").read_text(), re.MULTILINE)
     file, _, anchor = rule["annotations"]["runbook"].partition("#")
     assert file == "deploy/alerts/README.md"
     assert anchor in {heading.lower() for heading in headings}
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
     assert rule["annotations"].keys() == {"summary", "description", "runbook"}
 
-    tests = YAML(typ="safe").load(ALERTS / "cadence-engine.test.yaml")["tests"]
+    tests = YAML(typ="safe").load(OF_THE_ALERTS / "cadence-engine.test.yaml")["tests"]
     fired = {each["alertname"] for test in tests for each in test.get("alert_rule_test", []) if each.get("exp_alerts")}
     assert rule["alert"] in fired
 
@@ -114,7 +120,10 @@ def test_what_compose_mounts_is_where_it_is_looked_for() -> None:
 def test_the_checker_is_of_the_version_that_compose_runs() -> None:
     _, tag = services()["prometheus"]["image"].split(":v")
     major, minor, patch = tag.split(".")
-    assert f"github.com/prometheus/prometheus v0.{major}{int(minor):02}.{patch}" in (PROMTOOL / "go.mod").read_text()
+    assert (
+        f"github.com/prometheus/prometheus v0.{major}{int(minor):02}.{patch}"
+        in (MODULES / "promtool" / "go.mod").read_text()
+    )
 
 
 @each_dashboard
@@ -134,5 +143,5 @@ def test_a_dashboard_is_sound(dashboard: dict[str, Any]) -> None:
 
 
 def test_a_dashboard_holds_no_address_or_name_of_whoever_made_it() -> None:
-    for file in DASHBOARDS.glob("*.json"):
+    for file in MONITORING.glob("*.json"):
         assert not re.search(r"https?://|\"(createdBy|updatedBy|login|email)\"", file.read_text())

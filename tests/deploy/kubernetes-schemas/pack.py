@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 HERE: Final = Path(__file__).parent
 DEFINITION: Final = "#/$defs/"
 KINDS: Final = (
+    "configmap-v1",
     "deployment-apps-v1",
     "job-batch-v1",
     "networkpolicy-networking-v1",
