@@ -132,8 +132,8 @@ async def test_a_list_of_letters_goes_on_behind_its_last(api: Api, topic_prefix:
     for offset in range(3):
         await _letter(api, topic_prefix, offset, b"no json")
     first = (await api("GET", "/v1/dead-letters?limit=2", key)).fine()
-    second = (await api("GET", f"/v1/dead-letters?limit=2&behind={first['next']}", key)).fine()
+    second = (await api("GET", f"/v1/dead-letters?limit=2&cursor={first['next']}", key)).fine()
     assert [each["offset"] for each in first["letters"] + second["letters"]] == [2, 1, 0]
     assert second["next"] is None
     assert (await api("GET", "/v1/dead-letters?state=dropped", key)).fine()["letters"] == []
-    (await api("GET", "/v1/dead-letters?behind=x/1/1", key)).problem(422, "bad_cursor")
+    (await api("GET", "/v1/dead-letters?cursor=x", key)).problem(400, "bad_cursor")

@@ -65,7 +65,7 @@ async def test_a_list_goes_on_where_the_page_before_ended(api: Api) -> None:
     assert await counted("startedAfter=2020-01-01T00:00:00%2B02:00") == 3
     (await api("GET", "/v1/enrollments?cadenceKey=nothing", key)).problem(404, "cadence_not_found")
     for cursor in ("x", "W10", "WyJkdWUiLCJ4IiwieSJd"):
-        (await api("GET", f"/v1/enrollments?cursor={cursor}", key)).problem(422, "bad_cursor")
+        (await api("GET", f"/v1/enrollments?cursor={cursor}", key)).problem(400, "bad_cursor")
 
 
 async def test_all_that_are_chosen_are_cancelled_with_a_count_first(api: Api) -> None:
@@ -203,8 +203,6 @@ async def test_what_a_fault_has_parked_goes_on_once_somebody_says_so(api: Api) -
     looked = (await api("POST", f"{where}/unpark", key)).fine()
     assert (looked["lookedAt"], looked["goingOn"]) == (1, 1)
     assert (await api("GET", f"/v1/enrollments/{one}", key)).fine()["status"] == "active"
-    rest = (await api("POST", f"{where}/unpark", key, json={"after": one})).fine()
-    assert rest == {"lookedAt": 0, "goingOn": 0, "next": None}
 
     await _park(api, one)
     await api.pool.execute("UPDATE contacts SET phone = NULL")

@@ -74,7 +74,7 @@ async def test_why_about_a_passage_and_about_a_cadence_that_was_never_triggered(
     assert [each["type"].rpartition(".")[-1] for each in about["timeline"]] == ["started", "cancelled"]
     assert about["passages"][0]["waitsFor"] is None
     newest = (await api("GET", f"{where}/why?limit=1", key)).fine()
-    older = (await api("GET", f"{where}/why?limit=1&before={newest['older']}", key)).fine()
+    older = (await api("GET", f"{where}/why?limit=1&cursor={newest['next']}", key)).fine()
     assert older["timeline"] + newest["timeline"] == about["timeline"]
 
     outlooks = (await api("GET", "/v1/contacts/ana", key)).fine()["outlooks"]
@@ -82,7 +82,7 @@ async def test_why_about_a_passage_and_about_a_cadence_that_was_never_triggered(
         "never": "never_triggered",
         "welcome": "was_in_it",
     }
-    for wrong in ("limit=0", "limit=x", "before=7", "before=1.2&before=1.3"):
+    for wrong in ("limit=0", "limit=x", "cursor=", "cursor=a&cursor=b"):
         (await api("GET", f"{where}/why?{wrong}", key)).problem(422, "invalid_request")
 
 

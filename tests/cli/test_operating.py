@@ -102,7 +102,10 @@ async def test_many_are_counted_first_and_nothing_is_done_unasked(greeting: Cli,
         (("skip", "--cadence", "greeting"), "which step? say --step KEY"),
         (("pause", str(uuid4()), "--cadence", "greeting"), "an id says it all: leave out cadence"),
         (("cancel", "--cadence", "greting", "--yes"), "acme has no cadence `greting`; it has greeting"),
-        (("list", "--after", "x"), "this cursor was not given for a list chosen so: begin without one"),
+        (
+            ("list", "--cursor", "x"),
+            "this cursor was not given for what is asked for now: ask as before",
+        ),
     ],
 )
 async def test_what_is_not_clear_is_refused(greeting: Cli, pool: Pool, arguments: tuple[str, ...], why: str) -> None:
@@ -126,9 +129,9 @@ async def test_lists_go_on_where_they_ended(greeting: Cli, pool: Pool) -> None:
     while True:
         page = (await greeting.fine("enrollment", "list", "--rows", "3", "--json", *after)).json
         seen += [(each["enrollment"]["contact_id"], each["step_key"]) for each in page["enrollments"]]
-        if page["next_cursor"] is None:
+        if page["next"] is None:
             break
-        after = "--after", page["next_cursor"]
+        after = "--cursor", page["next"]
     assert sorted(seen) == [(contact, "hello") for contact in CONTACTS]
     table = (await greeting.fine("enrollment", "list", "--status", "active", "--contact", "c1")).out.splitlines()
     assert table[0].split() == ["enrollment", "contact", "cadence", "status", "step", "next", "run", "started"]

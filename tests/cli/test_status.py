@@ -48,9 +48,11 @@ async def test_one_enrollment_and_its_history_by_pages(cli: Cli, known: Known) -
 
     newest = (await cli.fine("status", enrollment, "--json", "--rows", "1")).json
     assert [each["type"] for each in newest["timeline"]] == ["cadence.enrollment.cancelled"]
-    older = (await cli.fine("status", enrollment, "--json", "--before", newest["older"])).json
+    older = (await cli.fine("status", enrollment, "--json", "--cursor", newest["next"])).json
     assert [each["type"] for each in older["timeline"]] == ["cadence.enrollment.started"]
-    assert older["older"] is None
-    assert f"Older: --before {newest['older']}" in (await cli.fine("status", enrollment, "--rows", "1")).out
-    assert (await cli("status", enrollment, "--before", "yesterday")).code == 2
+    assert older["next"] is None
+    assert f"Older: --cursor {newest['next']}" in (await cli.fine("status", enrollment, "--rows", "1")).out
+    for cursor in ("yesterday", newest["next"]):
+        refused = await cli("status", "ana", "--cursor", cursor)
+        assert (refused.code, "was not given for what is asked for" in refused.err) == (1, True)
     assert (await cli("status", enrollment, "--company", "other")).code == 1

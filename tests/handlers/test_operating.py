@@ -392,11 +392,3 @@ async def test_pages_show_each_of_the_chosen_once(
                 seen += [each.enrollment_id for each in page.enrollments]
             assert len(seen) == len(set(seen)) == expected, chosen
             assert await choose.count(connection, chosen) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x", "!", "WyJiZWd1biJd", "e30", "WyJiZWd1biIsInRlc3QiXQ", "WyJkdWUiLCIxIiwiMiJd"]
-)
-def test_a_cursor_of_something_else_is_refused(text: str) -> None:
-    with pytest.raises(cursor.BadCursor):
-        cursor.read(Chosen(ACME), text)

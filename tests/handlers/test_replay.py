@@ -228,14 +228,16 @@ async def test_lists_are_read_in_pages_newest_first(stage: Stage) -> None:
     for page in range(3):
         await bury(stage, *(found(REPLY, a_record(REPLY, contactId=f"c{page}{n}"), now) for n in range(4)))
     await bury(stage, found(CREATED, b"no event", now, company_id=ACME))
-    seen, after = [], None
+    seen: list[reports.LetterLine] = []
+    after = None
     async with stage.pool.acquire() as connection:
-        while lines := await reports.listed(connection, LetterFilter(ACME, topic=REPLY), after=after, at_most=5):
-            seen += lines
-            after = lines[-1].cursor
+        while not seen or after is not None:
+            listed = await reports.listed(connection, LetterFilter(ACME, topic=REPLY), after=after, at_most=5)
+            seen += listed.lines
+            after = listed.next_cursor
         tallies = await reports.tally(connection, LetterFilter(ACME))
-    assert len(seen) == len({line.cursor for line in seen}) == 12
-    assert seen == sorted(seen, key=lambda line: line.cursor, reverse=True)
+    assert len(seen) == len({line.place for line in seen}) == 12
+    assert seen == sorted(seen, key=lambda line: line.place, reverse=True)
     assert [(each.topic, each.letters) for each in tallies] == [(CREATED, 1), (REPLY, 12)]
 
 
@@ -261,7 +263,7 @@ async def test_what_names_a_deleted_contact_goes_with_it_and_what_is_newer_stays
 
 async def _lines(stage: Stage, chosen: LetterFilter) -> list[reports.LetterLine]:
     async with stage.pool.acquire() as connection:
-        return await reports.listed(connection, chosen)
+        return (await reports.listed(connection, chosen)).lines
 
 
 async def _states(stage: Stage) -> list[str]:

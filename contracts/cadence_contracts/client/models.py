@@ -288,15 +288,9 @@ class LetterPath(Asked):
     offset: int
 
 
-class FurtherLetters(Asked):
-    topic: str
-    """as the deployment names it"""
-    partition: int
-    offset: int
-    until: AwareDatetime
-
-
 class DropAsked(Asked):
+    cursor: str | None = None
+    """`next` of the batch before; everything else as it was"""
     topic: str | None = None
     code: Reason | None = None
     """why it is dead: its `reason`"""
@@ -309,8 +303,6 @@ class DropAsked(Asked):
     letter: LetterPath | None = None
     dry_run: bool = False
     """only count them"""
-    after: FurtherLetters | None = None
-    """`next` of the batch before"""
     reason: str
     """why nobody needs it; kept, so name no person"""
 
@@ -501,25 +493,6 @@ class Funnels(Told):
     versions: list[FunnelTold]
 
 
-class FurtherEnrollments(Asked):
-    """Where the batch before ended: `next` of its answer, as it was given."""
-
-    cursor: str
-    free_from: AwareDatetime
-
-
-class FurtherEnrollmentsTold(Told):
-    cursor: str
-    free_from: datetime
-
-
-class FurtherLettersTold(Told):
-    topic: str
-    partition: int
-    offset: int
-    until: datetime
-
-
 Held = Literal["halted", "replies_behind", "watermark_ahead_of_the_clock", "relay_stuck"]
 
 
@@ -593,6 +566,7 @@ class LetterList(Told):
 
     letters: list[LetterTold]
     next: str | None
+    """`cursor` of the page behind it; null: there is none"""
 
 
 class LetterShown(Told):
@@ -623,6 +597,8 @@ class Live(Told):
 
 
 class MoveAsked(Asked):
+    cursor: str | None = None
+    """`next` of the batch before; everything else as it was"""
     from_: int
     """the version that they are in"""
     to: int | None = None
@@ -630,18 +606,17 @@ class MoveAsked(Asked):
     reason: str | None = None
     dry_run: bool = False
     """only tell what would become of each"""
-    after: str | None = None
-    """`next` of the batch before"""
 
 
 class MoveTold(Told):
-    """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
+    """Of this batch."""
 
     fates: list[FateTold]
     waits_anew: int
     """due at another time than before"""
     due_at_once: int
     next: str | None
+    """`cursor` of the next batch; null: that was the last one"""
 
 
 ResumeMode = Literal["shift", "catch_up", "skip_missed"]
@@ -650,6 +625,8 @@ ResumeMode = Literal["shift", "catch_up", "skip_missed"]
 class OrderAsked(Asked):
     """What is to be done with which enrollments."""
 
+    cursor: str | None = None
+    """`next` of the batch before; everything else as it was"""
     operation: Literal["pause", "resume", "skip", "run_now", "cancel"]
     choice: Choice
     """which; at least one thing must be given"""
@@ -664,19 +641,18 @@ class OrderAsked(Asked):
     """of skip, which needs it: the step"""
     dry_run: bool = False
     """only count how many it would be about"""
-    after: FurtherEnrollments | None = None
-    """`next` of the batch before"""
 
 
 class OrderTold(Told):
-    """`next` null: that was the last batch. Otherwise send the same order again with it as `after`."""
+    """Of this batch."""
 
     counted: int | None
     """of a dry run: how many it would be about"""
     done: int
     left: dict[str, int]
     """how many were left as they are, by why"""
-    next: FurtherEnrollmentsTold | None
+    next: str | None
+    """`cursor` of the next batch; null: that was the last one"""
 
 
 SoFar = Literal["in_it", "was_in_it", "refused", "never_triggered"]
@@ -808,6 +784,8 @@ Refusal = Literal[
 
 
 class ReplayAsked(Asked):
+    cursor: str | None = None
+    """`next` of the batch before; everything else as it was"""
     topic: str | None = None
     code: Reason | None = None
     """why it is dead: its `reason`"""
@@ -820,8 +798,6 @@ class ReplayAsked(Asked):
     letter: LetterPath | None = None
     dry_run: bool = False
     """only count them"""
-    after: FurtherLetters | None = None
-    """`next` of the batch before"""
     reason: str | None = None
     """why, for the record"""
 
@@ -861,7 +837,7 @@ class StillDeadTold(Told):
 
 
 class SettledTold(Told):
-    """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
+    """Of this batch."""
 
     counted: int | None
     """of a dry run: how many there are"""
@@ -873,7 +849,8 @@ class SettledTold(Told):
     """those of this batch, which has 500 letters at most"""
     unpublished: int
     """not on the dead-letter topic yet: they stay; ask again later"""
-    next: FurtherLettersTold | None
+    next: str | None
+    """`cursor` of the next batch; null: that was the last one"""
 
 
 class SimulatedStepTold(Told):
@@ -928,17 +905,20 @@ class SkipAsked(Asked):
 
 
 class UnparkAsked(Asked):
-    after: UUID | None = None
-    """`next` of the batch before"""
+    """Nothing is to be said but where to go on."""
+
+    cursor: str | None = None
+    """`next` of the batch before; everything else as it was"""
 
 
 class UnparkTold(Told):
-    """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
+    """Of this batch."""
 
     looked_at: int
     going_on: int
     """the others still lack something: their `parkDetail` says what"""
-    next: UUID | None
+    next: str | None
+    """`cursor` of the next batch; null: that was the last one"""
 
 
 class VersionTold(Told):
@@ -969,8 +949,8 @@ class WhyTold(Told):
     contact: ContactTold
     passages: list[PassageTold]
     timeline: list[HappenedTold]
-    older: str | None
-    """`before` of the page before this one; null: there is none"""
+    next: str | None
+    """`cursor` of the page of older history; null: there is none"""
     outlooks: list[OutlookTold]
     """of each cadence that the contact is not in"""
     gate: GateTold

@@ -391,7 +391,7 @@ class Operations(Transport):
             yield told
 
     async def why_about_contact(
-        self, contact_id: str, *, before: str | None = None, limit: int | None = None
+        self, contact_id: str, *, cursor: str | None = None, limit: int | None = None
     ) -> WhyTold:
         """Where a contact stands, what happened so far and why, and why a cadence did not take them.
 
@@ -403,29 +403,29 @@ class Operations(Transport):
         Needs the scope `read`.
         """
         return await self._ask(
-            "GET", f"/v1/contacts/{part(contact_id)}", WhyTold, query={"before": before, "limit": limit}
+            "GET", f"/v1/contacts/{part(contact_id)}", WhyTold, query={"cursor": cursor, "limit": limit}
         )
 
     async def timeline_of_contact(self, contact_id: str, *, limit: int | None = None) -> AsyncIterator[HappenedTold]:
         """Each of `timeline` of `why_about_contact`, page after page; `limit` is a page's. The newest comes first."""
-        before: str | None = None
+        cursor: str | None = None
         while True:
-            page = await self.why_about_contact(contact_id, before=before, limit=limit)
+            page = await self.why_about_contact(contact_id, cursor=cursor, limit=limit)
             for each in reversed(page.timeline):
                 yield each
-            if page.older is None:
+            if page.next is None:
                 return
-            before = page.older
+            cursor = page.next
 
     async def why_about_enrollment(
-        self, enrollment_id: UUID, *, before: str | None = None, limit: int | None = None
+        self, enrollment_id: UUID, *, cursor: str | None = None, limit: int | None = None
     ) -> WhyTold:
         """The same about one enrollment: what happened in it, and what it waits for.
 
         Needs the scope `read`.
         """
         return await self._ask(
-            "GET", f"/v1/enrollments/{part(enrollment_id)}/why", WhyTold, query={"before": before, "limit": limit}
+            "GET", f"/v1/enrollments/{part(enrollment_id)}/why", WhyTold, query={"cursor": cursor, "limit": limit}
         )
 
     async def timeline_of_enrollment(
@@ -434,14 +434,14 @@ class Operations(Transport):
         """Each of `timeline` of `why_about_enrollment`, page after page; `limit` is a page's. The newest comes
         first.
         """
-        before: str | None = None
+        cursor: str | None = None
         while True:
-            page = await self.why_about_enrollment(enrollment_id, before=before, limit=limit)
+            page = await self.why_about_enrollment(enrollment_id, cursor=cursor, limit=limit)
             for each in reversed(page.timeline):
                 yield each
-            if page.older is None:
+            if page.next is None:
                 return
-            before = page.older
+            cursor = page.next
 
     async def erase_contact(self, contact_id: str, body: EraseContactAsked) -> ErasedTold:
         """Forget a person: end their enrollments, blank what is known of them, their history and their dead letters.
@@ -487,7 +487,7 @@ class Operations(Transport):
         until: datetime | None = None,
         state: LetterState | None = None,
         limit: int | None = None,
-        behind: str | None = None,
+        cursor: str | None = None,
     ) -> LetterList:
         """The newest first, without what they hold.
 
@@ -508,7 +508,7 @@ class Operations(Transport):
                 "until": until,
                 "state": state,
                 "limit": limit,
-                "behind": behind,
+                "cursor": cursor,
             },
         )
 
@@ -524,7 +524,7 @@ class Operations(Transport):
         limit: int | None = None,
     ) -> AsyncIterator[LetterTold]:
         """Each of `letters` of `list_dead_letters`, page after page; `limit` is a page's."""
-        behind: str | None = None
+        cursor: str | None = None
         while True:
             page = await self.list_dead_letters(
                 topic=topic,
@@ -534,13 +534,13 @@ class Operations(Transport):
                 until=until,
                 state=state,
                 limit=limit,
-                behind=behind,
+                cursor=cursor,
             )
             for each in page.letters:
                 yield each
             if page.next is None:
                 return
-            behind = page.next
+            cursor = page.next
 
     async def show_dead_letter(
         self, topic: str, partition: int, offset: int, *, full: bool | None = None
@@ -562,7 +562,7 @@ class Operations(Transport):
         Count them first with `dryRun`, which uses no key. To repeat it is harmless: what was applied before, be
         it under another offset, is not applied again. With an `Idempotency-Key` it also gets the same
         answer: give all batches of one replay the same, and after an interruption begin again with it and
-        without `after`.
+        without `cursor`.
 
         Needs the scope `admin`.
         """

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, M
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 from urllib.parse import quote
 
 from aiohttp import ClientResponse, ClientSession, ClientTimeout
@@ -22,7 +22,14 @@ CONNECT: Final = 10.0
 
 Answered = TypeVar("Answered", bound=BaseModel)
 Asking = TypeVar("Asking", bound=BaseModel)
-Batch = TypeVar("Batch", bound=BaseModel)
+Batch = TypeVar("Batch", bound="InBatches")
+
+
+class InBatches(Protocol):
+    """The answer of a batch."""
+
+    @property
+    def next(self) -> str | None: ...
 
 
 class Transport:
@@ -73,11 +80,9 @@ class Transport:
         while True:
             told = await ask(body)
             yield told
-            plain = told.model_dump(mode="json", by_alias=True)
-            if plain["next"] is None:
+            if told.next is None:
                 return
-            asked = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
-            body = type(body).model_validate({**asked, "after": plain["next"]})
+            body = body.model_copy(update={"cursor": told.next})
 
     @asynccontextmanager
     async def _answer(

@@ -26,22 +26,24 @@ class Operations(Transport):
 '''
 
 
+CURSOR: Final = "cursor"
+"""What a page or a batch begins behind, and `next` of the one before."""
+
+
 class Pages(NamedTuple):
     """How an operation's pages are gone through by the method `name`."""
 
     name: str
-    cursor: str
     of: str
-    next: str
     newest_first: bool = False
     """A page goes from old to new, and the pages back in time: what is in one is told from its end."""
 
 
 PAGED: Final = {
-    "list_enrollments": Pages("each_enrollment", "cursor", "enrollments", "next"),
-    "list_dead_letters": Pages("each_dead_letter", "behind", "letters", "next"),
-    "why_about_contact": Pages("timeline_of_contact", "before", "timeline", "older", newest_first=True),
-    "why_about_enrollment": Pages("timeline_of_enrollment", "before", "timeline", "older", newest_first=True),
+    "list_enrollments": Pages("each_enrollment", "enrollments"),
+    "list_dead_letters": Pages("each_dead_letter", "letters"),
+    "why_about_contact": Pages("timeline_of_contact", "timeline", newest_first=True),
+    "why_about_enrollment": Pages("timeline_of_enrollment", "timeline", newest_first=True),
 }
 BATCHED: Final = {
     "operate_on_chosen": "operate_on_all_chosen",
@@ -134,7 +136,7 @@ def _methods(operation: Operation, types: Types) -> Iterator[str]:
     answered = types.schemas[operation.answer]["properties"] if operation.answer else {}
     if pages := PAGED.get(operation.name):
         yield _pages(operation, pages, types.of(answered[pages.of]["items"], asked=False))
-    elif {wire for wire, _, _ in operation.of("query")} & {pages.cursor for pages in PAGED.values()}:
+    elif CURSOR in {wire for wire, _, _ in operation.of("query")}:
         raise ValueError(f"{operation.name} answers in pages: name its iterator in PAGED")
     if operation.name in BATCHED:
         yield _batches(operation, BATCHED[operation.name])
@@ -168,13 +170,13 @@ def _pages(operation: Operation, pages: Pages, item: str) -> str:
     if pages.newest_first:
         told, items = f"{told} The newest comes first.", f"reversed({items})"
     return (
-        f"    async def {pages.name}({operation.signature(without=pages.cursor)}) -> AsyncIterator[{item}]:\n"
+        f"    async def {pages.name}({operation.signature(without=CURSOR)}) -> AsyncIterator[{item}]:\n"
         + doc(told, INDENT)
-        + f"{INDENT}{pages.cursor}: str | None = None\n{INDENT}while True:\n"
+        + f"{INDENT}{CURSOR}: str | None = None\n{INDENT}while True:\n"
         f"{INDENT}    page = await self.{operation.name}({', '.join(given)})\n"
         f"{INDENT}    for each in {items}:\n{INDENT}        yield each\n"
-        f"{INDENT}    if page.{pages.next} is None:\n{INDENT}        return\n"
-        f"{INDENT}    {pages.cursor} = page.{pages.next}\n"
+        f"{INDENT}    if page.next is None:\n{INDENT}        return\n"
+        f"{INDENT}    {CURSOR} = page.next\n"
     )
 
 

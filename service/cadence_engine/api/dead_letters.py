@@ -11,6 +11,7 @@ from cadence_contracts.dead_letters import Reason
 from cadence_engine.api.call import Call
 from cadence_engine.api.choosing import AN_EXAMPLE, Moment
 from cadence_engine.api.credentials import demand
+from cadence_engine.api.following import FurtherPage, InBatches, NextBatch, NextPage, following
 from cadence_engine.api.idempotency import MaybeIdempotent
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
@@ -29,11 +30,12 @@ from cadence_engine.handlers.settle_letters import (
     settle_batch,
     settle_batch_once,
 )
+from cadence_engine.storage import cursor
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.letter_filter import LetterFilter, LetterState
 from cadence_engine.storage.relay import LetterId
 from cadence_engine.storage.reports import dead_letters as reports
-from cadence_engine.storage.reports.dead_letters import Cursor, LetterLine
+from cadence_engine.storage.reports.dead_letters import LetterLine
 from cadence_engine.storage.settling_letters import Place
 
 operations = Operations("Dead letters", "Records that could not be understood, of those that name your company.")
@@ -78,27 +80,14 @@ class LetterChoice(Asked):
 class Listing(LetterChoice):
     state: LetterState = LetterState.KEPT
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    behind: str | None = Field(
-        None, pattern=r"^[a-zA-Z0-9._-]{1,249}/[0-9]{1,9}/[0-9]{1,18}$", description="`next` of the page before"
-    )
+    cursor: FurtherPage = None
 
 
-class FurtherLetters(Asked):
-    topic: Topic
-    partition: Annotated[int, Field(ge=-1, lt=2**31)]
-    offset: Annotated[int, Field(ge=-1, lt=INT64)]
-    until: Moment
-
-    def read(self) -> Further:
-        return Further(self.topic, Place(self.partition, self.offset), self.until)
-
-
-class OneOrAll(LetterChoice):
+class OneOrAll(LetterChoice, InBatches):
     """`letter`: only this one."""
 
     letter: LetterPath | None = None
     dry_run: bool = Field(False, description="only count them")
-    after: FurtherLetters | None = Field(None, description="`next` of the batch before")
 
     def filter(self, company_id: str) -> LetterFilter:
         return changed(self.of(company_id, LetterState.KEPT), letter=None if self.letter is None else self.letter.id)
@@ -133,7 +122,7 @@ class LetterList(Told):
     """The newest first."""
 
     letters: Sequence[LetterTold]
-    next: str | None
+    next: NextPage
 
 
 class LetterShown(LetterTold):
@@ -148,18 +137,6 @@ class Fullness(Asked):
     full: bool = Field(False, description="with personal data; needs the scope `admin` too")
 
 
-class FurtherLettersTold(Told):
-    topic: str
-    partition: int
-    offset: int
-    until: datetime
-
-    @classmethod
-    def of(cls, further: Further) -> "FurtherLettersTold":
-        place = further.place
-        return cls(topic=further.topic, partition=place.partition, offset=place.offset, until=further.until)
-
-
 class StillDeadTold(Told):
     """A letter that was not understood this time either: it stays, with this reason."""
 
@@ -171,7 +148,7 @@ class StillDeadTold(Told):
 
 
 class SettledTold(Told):
-    """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
+    """Of this batch."""
 
     counted: int | None = Field(description="of a dry run: how many there are")
     applied: int
@@ -179,7 +156,7 @@ class SettledTold(Told):
     dropped: int
     still_dead: Sequence[StillDeadTold] = Field(description="those of this batch, which has 500 letters at most")
     unpublished: int = Field(description="not on the dead-letter topic yet: they stay; ask again later")
-    next: FurtherLettersTold | None
+    next: NextBatch
 
 
 @operations.add(
@@ -196,16 +173,10 @@ async def list_dead_letters(call: Call, query: Listing) -> Answer:
     `cadence-engine dead-letters list --all-companies`.
     """
     chosen = query.of(call.company_id, query.state)
-    async with call.reading() as connection:
-        after = None
-        if query.behind is not None:
-            last = await reports.one(connection, call.company_id, _letter_id(query.behind))
-            if last is None:
-                raise Problem(Code.BAD_CURSOR)
-            after = last.line.cursor
-        lines = await reports.listed(connection, chosen, after=after, at_most=query.limit)
-    further = _name(lines[-1].cursor) if len(lines) == query.limit else None
-    return Answer(LetterList(letters=[LetterTold.model_validate(each) for each in lines], next=further))
+    with following(query.cursor):
+        async with call.reading() as connection:
+            page = await reports.listed(connection, chosen, after=query.cursor, at_most=query.limit)
+    return Answer(LetterList(letters=[LetterTold.model_validate(each) for each in page.lines], next=page.next_cursor))
 
 
 @operations.add(
@@ -233,14 +204,14 @@ async def show_dead_letter(call: Call, path: LetterPath, query: Fullness) -> Ans
     "/v1/dead-letters/replay",
     scope=Scope.ADMIN,
     answers={200: SettledTold},
-    refusals=[Code.LETTER_NOT_FOUND, Code.IDEMPOTENCY_KEY_USED],
+    refusals=[Code.LETTER_NOT_FOUND, Code.IDEMPOTENCY_KEY_USED, Code.BAD_CURSOR],
 )
 async def replay_letters(call: Call, headers: MaybeIdempotent, body: ReplayAsked) -> Answer:
     """Apply what is understood by now, each letter once, at its record's own time; up to 500 of a topic in a call.
 
     Count them first with `dryRun`, which uses no key. To repeat it is harmless: what was applied before, be it under
     another offset, is not applied again. With an `Idempotency-Key` it also gets the same answer: give all batches of
-    one replay the same, and after an interruption begin again with it and without `after`.
+    one replay the same, and after an interruption begin again with it and without `cursor`.
     """
 
     async def settle(unit: UnitOfWork, chosen: LetterFilter, topic: str, after: Place) -> Settled:
@@ -265,7 +236,7 @@ async def replay_letters(call: Call, headers: MaybeIdempotent, body: ReplayAsked
     "/v1/dead-letters/drop",
     scope=Scope.ADMIN,
     answers={200: SettledTold},
-    refusals=[Code.LETTER_NOT_FOUND],
+    refusals=[Code.LETTER_NOT_FOUND, Code.BAD_CURSOR],
 )
 async def drop_letters(call: Call, body: DropAsked) -> Answer:
     """Forget what records held; that they were there, who dropped them and why stays."""
@@ -280,13 +251,13 @@ async def _settle(call: Call, body: OneOrAll, settle: Settle, once: Once | None 
     chosen = body.filter(call.company_id)
     if body.dry_run:
         return Answer(_settled(Settled(), None, counted=await _count(call, chosen)))
-    gate, further = call.engine.gate_topics, None if body.after is None else body.after.read()
+    gate, begins = call.engine.gate_topics, _begins(call, body)
 
     async def work(unit: UnitOfWork) -> Batch:
         if once is None:
-            batch = await settle_batch(unit, chosen, settle, gate=gate, further=further)
+            batch = await settle_batch(unit, chosen, settle, gate=gate, further=begins)
         else:
-            answered = await settle_batch_once(unit, once, chosen, settle, gate=gate, further=further)
+            answered = await settle_batch_once(unit, once, chosen, settle, gate=gate, further=begins)
             if isinstance(answered, KeyUsedForAnother):
                 raise Problem(Code.IDEMPOTENCY_KEY_USED)
             batch = answered
@@ -294,8 +265,21 @@ async def _settle(call: Call, body: OneOrAll, settle: Settle, once: Once | None 
             raise Problem(Code.LETTER_NOT_FOUND)
         return batch
 
-    batch = await call.run(work)
-    return Answer(_settled(batch.settled, batch.further))
+    with following(body.cursor):
+        batch = await call.run(work)
+    behind = batch.further
+    further = (
+        None if behind is None else cursor.write(body.given_for(call), (behind.topic, *behind.place, behind.until))
+    )
+    return Answer(_settled(batch.settled, further))
+
+
+def _begins(call: Call, body: OneOrAll) -> Further | None:
+    if body.cursor is None:
+        return None
+    with following(body.cursor):
+        topic, partition, offset, until = cursor.read(body.given_for(call), body.cursor, (str, int, int, datetime))
+    return Further(topic, Place(partition, offset), until)
 
 
 async def _count(call: Call, chosen: LetterFilter) -> int:
@@ -306,7 +290,7 @@ async def _count(call: Call, chosen: LetterFilter) -> int:
     return total
 
 
-def _settled(done: Settled, further: Further | None, *, counted: int | None = None) -> SettledTold:
+def _settled(done: Settled, further: str | None, *, counted: int | None = None) -> SettledTold:
     return SettledTold(
         counted=counted,
         applied=done.applied,
@@ -314,18 +298,9 @@ def _settled(done: Settled, further: Further | None, *, counted: int | None = No
         dropped=done.dropped,
         still_dead=[StillDeadTold.model_validate(each) for each in done.still_dead],
         unpublished=done.unpublished,
-        next=None if further is None else FurtherLettersTold.of(further),
+        next=further,
     )
 
 
 def _told(line: LetterLine) -> dict[str, Any]:
     return {name: getattr(line, name) for name in LetterTold.model_fields}
-
-
-def _name(cursor: Cursor) -> str:
-    return f"{cursor.topic}/{cursor.partition}/{cursor.offset}"
-
-
-def _letter_id(name: str) -> LetterId:
-    topic, partition, offset = name.split("/")
-    return LetterId(topic, int(partition), int(offset))

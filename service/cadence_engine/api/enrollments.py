@@ -11,7 +11,7 @@ from cadence_contracts.fields import ContextInteger, ContextNumber, ContextText,
 from cadence_contracts.inbound import MAX_CONTEXT_FIELDS, MAX_CONTEXT_NAME
 from cadence_engine.api.call import Call
 from cadence_engine.api.choosing import Choice
-from cadence_engine.api.following import following
+from cadence_engine.api.following import FurtherPage, NextPage, following
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.api.wire import Asked, Key, Status, Told
@@ -115,17 +115,12 @@ class EnrollmentList(Told):
     """A page may be short, or empty, though there is a next one."""
 
     enrollments: Sequence[PlacedTold]
-    next: str | None = Field(description="`cursor` of the page behind it; null: there is none")
-
-
-CURSOR = r"^[A-Za-z0-9_-]{1,1000}$"
+    next: NextPage
 
 
 class Listing(Choice):
     limit: Annotated[int, Field(ge=1, le=1000, description="at most so many")] = 50
-    cursor: Annotated[
-        str | None, Field(pattern=r"^[A-Za-z0-9_-]{1,1000}$", description="`next` of the page before")
-    ] = None
+    cursor: FurtherPage = None
 
 
 class Count(Told):

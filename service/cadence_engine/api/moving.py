@@ -6,11 +6,10 @@ from typing import Annotated
 from pydantic import Field
 
 from cadence_engine.api.call import Call
-from cadence_engine.api.enrollments import CURSOR
-from cadence_engine.api.following import following
+from cadence_engine.api.following import InBatches, NextBatch, following
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
-from cadence_engine.api.wire import Asked, CadencePath, Told, Words
+from cadence_engine.api.wire import CadencePath, Told, Words
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.domain.move import Fate
 from cadence_engine.handlers.move_enrollments import (
@@ -23,8 +22,9 @@ from cadence_engine.handlers.move_enrollments import (
     prepare_move,
     preview_batch,
 )
+from cadence_engine.storage import cursor
 from cadence_engine.storage.database import UnitOfWork
-from cadence_engine.storage.enrollments import cursor
+from cadence_engine.storage.enrollments.cursor import kinds as place_kinds
 
 operations = Operations("Moving", "Who is on the way stays on their version, until somebody moves them by step key.")
 
@@ -32,12 +32,11 @@ ROWS_AT_ONCE = 500
 Number = Annotated[int, Field(ge=1, lt=2**31)]
 
 
-class MoveAsked(Asked):
+class MoveAsked(InBatches):
     old: Number = Field(alias="from", description="the version that they are in")
     new: Number | None = Field(None, alias="to", description="the current one, if not said")
     reason: Words | None = None
     dry_run: bool = Field(False, description="only tell what would become of each")
-    after: str | None = Field(None, pattern=CURSOR, description="`next` of the batch before")
 
 
 class FateTold(Told):
@@ -52,12 +51,12 @@ class FateTold(Told):
 
 
 class MoveTold(Told):
-    """Of this batch. `next` null: that was the last one; otherwise ask again with it as `after`."""
+    """Of this batch."""
 
     fates: Sequence[FateTold]
     waits_anew: int = Field(description="due at another time than before")
     due_at_once: int
-    next: str | None
+    next: NextBatch
 
 
 @operations.add(
@@ -73,9 +72,10 @@ async def move_enrollments(call: Call, path: CadencePath, body: MoveAsked) -> An
     With `dryRun` nothing is changed, and each outcome is counted. Interrupted, ask again: who is moved is no longer in
     the old version.
     """
-    with following(body.after):
+    given_for = body.given_for(call, path.key)
+    with following(body.cursor):
         move, batch = await call.run(lambda unit: _batch(unit, call, path, body))
-    further = None if batch.after is None else cursor.write(move.chosen, batch.after)
+    further = None if batch.after is None else cursor.write(given_for, batch.after)
     return Answer(
         MoveTold(
             fates=[_fate(move, index, waiting) for index, waiting in sorted(batch.tally.waiting_at.items())],
@@ -97,7 +97,8 @@ async def _batch(unit: UnitOfWork, call: Call, path: CadencePath, body: MoveAske
             raise Problem(Code.VERSION_NOT_FOUND, f"the cadence has no version {wanted}")
         case SameVersion():
             raise Problem(Code.SAME_VERSION)
-    after = None if body.after is None else cursor.read(move.chosen, body.after)
+    given_for = body.given_for(call, path.key)
+    after = None if body.cursor is None else cursor.read(given_for, body.cursor, place_kinds(move.chosen))
     carry_out = preview_batch if body.dry_run else move_batch
     return move, await carry_out(unit, move, call.engine.policy, rows=ROWS_AT_ONCE, after=after)
 

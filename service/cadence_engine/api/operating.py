@@ -8,11 +8,11 @@ from pydantic import Field, model_validator
 
 from cadence_engine.api.call import Call
 from cadence_engine.api.choosing import AN_EXAMPLE, Choice, Moment
-from cadence_engine.api.enrollments import CURSOR, EnrollmentPath, EnrollmentTold
-from cadence_engine.api.following import following
+from cadence_engine.api.enrollments import EnrollmentPath, EnrollmentTold
+from cadence_engine.api.following import InBatches, NextBatch, following
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
-from cadence_engine.api.wire import Asked, Key, Told, Why, Words
+from cadence_engine.api.wire import Key, Told, Why, Words
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.domain.operate import Cancel, Left, Operation, Pause, Resume, RunNow, Skip
 from cadence_engine.domain.resume import ResumeMode
@@ -27,8 +27,10 @@ from cadence_engine.handlers.operate import (
     operate_on,
     operate_on_batch,
 )
+from cadence_engine.storage import cursor
 from cadence_engine.storage.database import UnitOfWork
-from cadence_engine.storage.enrollments import choose, cursor
+from cadence_engine.storage.enrollments import choose
+from cadence_engine.storage.enrollments.cursor import kinds as place_kinds
 
 operations = Operations("Operating", "What an operator may do with enrollments. Each is told in their history.")
 
@@ -60,14 +62,7 @@ class SkipAsked(Why):
     step_key: Key = Field(description="the step that it waits at: asked again, no other one is skipped")
 
 
-class FurtherEnrollments(Asked):
-    """Where the batch before ended: `next` of its answer, as it was given."""
-
-    cursor: str = Field(pattern=CURSOR)
-    free_from: Moment
-
-
-class OrderAsked(Asked):
+class OrderAsked(InBatches):
     """What is to be done with which enrollments."""
 
     operation: Literal["pause", "resume", "skip", "run_now", "cancel"]
@@ -80,7 +75,6 @@ class OrderAsked(Asked):
     )
     step_key: Key | None = Field(None, description="of skip, which needs it: the step")
     dry_run: bool = Field(False, description="only count how many it would be about")
-    after: FurtherEnrollments | None = Field(None, description="`next` of the batch before")
 
     @model_validator(mode="after")
     def _is_whole(self) -> "OrderAsked":
@@ -105,18 +99,13 @@ class OrderAsked(Asked):
         assert_never(self.operation)
 
 
-class FurtherEnrollmentsTold(Told):
-    cursor: str
-    free_from: datetime
-
-
 class OrderTold(Told):
-    """`next` null: that was the last batch. Otherwise send the same order again with it as `after`."""
+    """Of this batch."""
 
     counted: int | None = Field(description="of a dry run: how many it would be about")
     done: int
     left: Mapping[str, int] = Field(description="how many were left as they are, by why")
-    next: FurtherEnrollmentsTold | None
+    next: NextBatch
 
 
 NOT_DONE = [Code.ENROLLMENT_NOT_FOUND, *REFUSED_BY.values()]
@@ -216,24 +205,23 @@ async def operate_on_chosen(call: Call, body: OrderAsked) -> Answer:
             counted = await choose.count(connection, eligible(chosen, order.operation))
         return Answer(OrderTold(counted=counted, done=0, left={}, next=None))
 
-    async def work(unit: UnitOfWork) -> tuple[Batch, FurtherEnrollmentsTold | None]:
+    given_for = body.given_for(call)
+
+    async def work(unit: UnitOfWork) -> tuple[Batch, str | None]:
         chosen = await body.choice.resolve(unit.connection, call.company_id)
-        narrowed = eligible(chosen, order.operation)
-        after = None if body.after is None else cursor.read(narrowed, body.after.cursor)
+        after, free_from = None, None
+        if body.cursor is not None:
+            kinds = place_kinds(eligible(chosen, order.operation))
+            *place, free_from = cursor.read(given_for, body.cursor, (*kinds, datetime))
+            after = tuple(place)
         batch = await operate_on_batch(
-            unit,
-            chosen,
-            order,
-            call.engine.policy,
-            rows=ROWS_AT_ONCE,
-            after=after,
-            free_from=None if body.after is None else body.after.free_from,
+            unit, chosen, order, call.engine.policy, rows=ROWS_AT_ONCE, after=after, free_from=free_from
         )
         if batch.after is None:
             return batch, None
-        return batch, FurtherEnrollmentsTold(cursor=cursor.write(narrowed, batch.after), free_from=batch.free_from)
+        return batch, cursor.write(given_for, (*batch.after, batch.free_from))
 
-    with following(body.after):
+    with following(body.cursor):
         batch, further = await call.run(work)
     left = {why.value: count for why, count in batch.left.items()}
     return Answer(OrderTold(counted=None, done=batch.done, left=left, next=further))

@@ -137,7 +137,11 @@ KINDS: Mapping[Code, Kind] = {
     Code.VERSION_NOT_FOUND: Kind(404, "The cadence has no such version", "see GET /v1/cadences/{key}/versions"),
     Code.SAME_VERSION: Kind(409, "From and to are the same version", "nothing: there is nothing to move"),
     Code.ANOTHER_COMPANY: Kind(409, "The company that is named is not the credential's", "see /v1/company for yours"),
-    Code.BAD_CURSOR: Kind(422, "The cursor was not given for a list chosen so", "begin without one"),
+    Code.BAD_CURSOR: Kind(
+        400,
+        "The cursor was not given for what is asked for",
+        "send it with all else as it was when it was given (but for `limit`), or begin without one",
+    ),
     Code.IDEMPOTENCY_KEY_USED: Kind(
         409, "The idempotency key was used for something else", "give what is new a new key"
     ),

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cadence_engine.api.call import Call
 from cadence_engine.api.enrollments import EnrollmentPath, EnrollmentTold
+from cadence_engine.api.following import FurtherPage, following
 from cadence_engine.api.halts import HaltTold
 from cadence_engine.api.operation import Answer, Operations
 from cadence_engine.api.problems import Code, Problem
@@ -21,21 +22,19 @@ from cadence_engine.domain.pause import CadenceStatus
 from cadence_engine.domain.waiting import WaitsFor
 from cadence_engine.handlers import why
 from cadence_engine.handlers.why import why_contact, why_enrollment
-from cadence_engine.storage.reports.timeline import Place
+from cadence_engine.storage.reports.timeline import Place, read_cursor, write_cursor
 
 operations = Operations("Why", "Why did a contact get a message, or none?")
 
 
 class History(Asked):
-    before: Annotated[
-        str | None,
-        Field(pattern=r"^[0-9]{1,18}\.[0-9]{1,9}$", description="older history: `older` of the page before"),
-    ] = None
+    cursor: FurtherPage = None
     limit: Annotated[int, Field(ge=1, le=1000, description="entries of history on a page")] = 100
 
-    @property
-    def place(self) -> Place | None:
-        return None if self.before is None else Place.parse(self.before)
+    def place(self, call: Call, subject: str) -> Place | None:
+        """Where the page begins, in the history of `subject`. Raises Problem."""
+        with following(self.cursor):
+            return None if self.cursor is None else read_cursor(call.company_id, subject, self.cursor)
 
 
 class ContactTold(Told):
@@ -117,7 +116,7 @@ class WhyTold(Told):
     contact: ContactTold
     passages: Sequence[PassageTold]
     timeline: Sequence[HappenedTold]
-    older: str | None = Field(description="`before` of the page before this one; null: there is none")
+    next: str | None = Field(description="`cursor` of the page of older history; null: there is none")
     outlooks: Sequence[OutlookTold] = Field(description="of each cadence that the contact is not in")
     gate: GateTold
     halts: Sequence[HaltTold] = Field(description="what holds every step of yours now")
@@ -128,7 +127,7 @@ class WhyTold(Told):
     "/v1/contacts/{contactId}",
     scope=Scope.READ,
     answers={200: WhyTold},
-    refusals=[Code.CONTACT_NOT_FOUND],
+    refusals=[Code.CONTACT_NOT_FOUND, Code.BAD_CURSOR],
 )
 async def why_about_contact(call: Call, path: ContactPath, query: History) -> Answer:
     """Where a contact stands, what happened so far and why, and why a cadence did not take them.
@@ -137,13 +136,14 @@ async def why_about_contact(call: Call, path: ContactPath, query: History) -> An
     in the history, with its rule; of a cadence whose trigger never came, `outlooks` says what would stand against it.
     A record that could not be read is not in the history: `GET /v1/dead-letters?contactId=..` has it.
     """
+    before = query.place(call, path.contact_id)
     async with call.reading() as connection:
         found = await why_contact(
-            connection, call.company_id, path.contact_id, call.engine.policy, before=query.place, rows=query.limit
+            connection, call.company_id, path.contact_id, call.engine.policy, before=before, rows=query.limit
         )
     if found is None:
         raise Problem(Code.CONTACT_NOT_FOUND)
-    return Answer(_told(found))
+    return Answer(_told(found, path.contact_id))
 
 
 @operations.add(
@@ -151,21 +151,23 @@ async def why_about_contact(call: Call, path: ContactPath, query: History) -> An
     "/v1/enrollments/{enrollmentId}/why",
     scope=Scope.READ,
     answers={200: WhyTold},
-    refusals=[Code.ENROLLMENT_NOT_FOUND],
+    refusals=[Code.ENROLLMENT_NOT_FOUND, Code.BAD_CURSOR],
 )
 async def why_about_enrollment(call: Call, path: EnrollmentPath, query: History) -> Answer:
     """The same about one enrollment: what happened in it, and what it waits for."""
+    subject = str(path.enrollment_id)
+    before = query.place(call, subject)
     async with call.reading() as connection:
         found = await why_enrollment(
-            connection, call.company_id, path.enrollment_id, call.engine.policy, before=query.place, rows=query.limit
+            connection, call.company_id, path.enrollment_id, call.engine.policy, before=before, rows=query.limit
         )
     if found is None:
         raise Problem(Code.ENROLLMENT_NOT_FOUND)
-    return Answer(_told(found))
+    return Answer(_told(found, subject))
 
 
-def _told(found: why.Answer) -> WhyTold:
-    known = found.contact
+def _told(found: why.Answer, subject: str) -> WhyTold:
+    known, older = found.contact, found.timeline.older
     own = {name: getattr(known, name) for name in ContactTold.model_fields if name not in ("phone", "tags")}
     return WhyTold(
         contact=ContactTold(**own, phone=masked(known.phone), tags=found.tags),
@@ -180,7 +182,7 @@ def _told(found: why.Answer) -> WhyTold:
             for each in found.passages
         ],
         timeline=[HappenedTold.model_validate(each) for each in found.timeline.happened],
-        older=None if found.timeline.older is None else str(found.timeline.older),
+        next=None if older is None else write_cursor(found.contact.company_id, subject, older),
         outlooks=[OutlookTold.model_validate(each) for each in found.outlooks],
         gate=GateTold(held=found.held, watermark=found.gate.watermark),
         halts=[HaltTold.of(each) for each in found.halts],

@@ -58,7 +58,7 @@ def list_(
 
     async def main(opened: Session) -> tuple[list[LetterLine], int]:
         async with opened.pool.acquire() as connection:
-            lines = await reports.listed(connection, chosen, at_most=limit)
+            lines = (await reports.listed(connection, chosen, at_most=limit)).lines
             return lines, sum(each.letters for each in await reports.tally(connection, chosen))
 
     lines, count = session.run(main)

@@ -28,10 +28,10 @@ from cadence_engine.handlers.operate import (
     operate_on,
     operate_on_batch,
 )
+from cadence_engine.storage.cursor import BadCursor
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import choose
 from cadence_engine.storage.enrollments.choose import Chosen
-from cadence_engine.storage.enrollments.cursor import BadCursor
 from cadence_engine.storage.reports import enrollments as reports
 from cadence_engine.storage.reports.contacts import Passage
 
@@ -57,36 +57,36 @@ def list_(
     choice: Choice,
     *,
     rows: Annotated[int, typer.Option("--rows", min=1, max=1000, help="At most so many.")] = 50,
-    after: Annotated[
-        str | None, typer.Option("--after", metavar="CURSOR", help="Behind the last list, as that names it.")
+    cursor: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="Behind the last list, as that names it; all else as it was.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Those that the options choose, or all: in the order in which they are due, by contact, or as they began."""
 
     async def main(opened: Session) -> tuple[list[Passage], str | None]:
-        chosen, cursor, found = await choice.resolve(opened), after, list[Passage]()
+        chosen, behind, found = await choice.resolve(opened), cursor, list[Passage]()
         async with opened.pool.acquire() as connection:
             while True:
-                page = await reports.listed(connection, chosen, rows=rows - len(found), after=cursor)
-                found, cursor = [*found, *page.passages], page.next_cursor
-                if cursor is None or len(found) == rows:
-                    return found, cursor
+                page = await reports.listed(connection, chosen, rows=rows - len(found), after=behind)
+                found, behind = [*found, *page.passages], page.next_cursor
+                if behind is None or len(found) == rows:
+                    return found, behind
 
     try:
-        found, cursor = session.run(main)
+        found, further = session.run(main)
     except BadCursor as bad:
         output.refuse(str(bad))
     if as_json:
-        output.as_json({"enrollments": found, "next_cursor": cursor})
+        output.as_json({"enrollments": found, "next": further})
         return
     if not found:
         output.say(f"{choice.company} has no such enrollment")
         return
     columns = "enrollment", "contact", "cadence", "status", "step", "next run", "started"
     output.table(columns, map(_row, found))
-    if cursor:
-        output.warn(f"There may be more: --after {cursor}")
+    if further:
+        output.warn(f"There may be more: --cursor {further}")
 
 
 def _row(passage: Passage) -> tuple[object, ...]:

@@ -20,7 +20,8 @@ from cadence_engine.domain.masking import masked, without_phones
 from cadence_engine.domain.outlook import Outlook, Silence, SoFar
 from cadence_engine.domain.waiting import WaitsFor
 from cadence_engine.handlers.why import PASSAGES, Answer, Explained, why_contact, why_enrollment
-from cadence_engine.storage.reports.timeline import Place, TimelinePage
+from cadence_engine.storage.cursor import BadCursor
+from cadence_engine.storage.reports.timeline import TimelinePage, read_cursor, write_cursor
 
 WHY_HELD = {
     Held.HALTED: "every company is halted: see `cadence-engine halts`",
@@ -39,15 +40,6 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
 
 
-def _place(text: str | None) -> str | None:
-    if text is not None:
-        try:
-            Place.parse(text)
-        except ValueError as wrong:
-            raise typer.BadParameter(str(wrong)) from None
-    return text
-
-
 def status(
     subject: Annotated[
         str,
@@ -55,8 +47,8 @@ def status(
     ],
     company: Company,
     *,
-    before: Annotated[
-        str | None, typer.Option(metavar="PLACE", help="Older history, as the page before names it.", callback=_place)
+    cursor: Annotated[
+        str | None, typer.Option(metavar="CURSOR", help="Older history, as the page before names it.")
     ] = None,
     rows: Annotated[int, typer.Option(min=1, max=1000, help="Entries of history on a page.")] = 100,
     as_json: Json = False,
@@ -65,7 +57,10 @@ def status(
 
     Of an enrollment, the same about that one passage. Whether anything holds all steps is said as well.
     """
-    place = Place.parse(before) if before else None
+    try:
+        place = None if cursor is None else read_cursor(company, subject, cursor)
+    except BadCursor as bad:
+        output.refuse(str(bad))
 
     async def main(opened: Session) -> Answer:
         async with opened.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
@@ -80,11 +75,13 @@ def status(
             return answer
 
     answer = session.run(main)
+    older = answer.timeline.older
+    further = None if older is None else write_cursor(company, subject, older)
     answer = replace(answer, contact=replace(answer.contact, phone=masked(answer.contact.phone)))
     if as_json:
-        output.as_json(_document(answer))
+        output.as_json(_document(answer, further))
     else:
-        _print(answer)
+        _print(answer, further)
 
 
 def _enrollment_id(text: str) -> UUID | None:
@@ -94,7 +91,7 @@ def _enrollment_id(text: str) -> UUID | None:
         return None
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def _document(answer: Answer, further: str | None) -> dict[str, Any]:
     return {
         "contact": answer.contact,
         "tags": answer.tags,
@@ -108,7 +105,7 @@ def _document(answer: Answer) -> dict[str, Any]:
             for each in answer.passages
         ],
         "timeline": answer.timeline.happened,
-        "older": str(answer.timeline.older) if answer.timeline.older else None,
+        "next": further,
         "outlooks": answer.outlooks,
         "gate": {"held": answer.held, "watermark": answer.gate.watermark},
         "halts": answer.halts,
@@ -119,7 +116,7 @@ def _without_phones(enrollment: Enrollment) -> Enrollment:
     return enrollment._replace(context=without_phones(enrollment.context))
 
 
-def _print(answer: Answer) -> None:
+def _print(answer: Answer, further: str | None) -> None:
     known = answer.contact
     facts: dict[str, Any] = {
         "name": known.name,
@@ -141,7 +138,7 @@ def _print(answer: Answer) -> None:
         )
         if len(answer.passages) == PASSAGES:
             output.say(f"The newest {PASSAGES}; the history below tells of older ones too.")
-    _print_timeline(answer.timeline)
+    _print_timeline(answer.timeline, further)
     if answer.outlooks:
         output.say("")
         rows = [(each.cadence_key, each.trigger, *_said(each)) for each in answer.outlooks]
@@ -152,13 +149,13 @@ def _print(answer: Answer) -> None:
         output.say(f"\nNo step runs now ({answer.held.value}): {WHY_HELD[answer.held]}")
 
 
-def _print_timeline(page: TimelinePage) -> None:
+def _print_timeline(page: TimelinePage, further: str | None) -> None:
     if page.happened:
         output.say("")
         rows = [(at(each.at), each.data.get("cadenceKey"), line_of(each)) for each in page.happened]
         output.table(("at", "cadence", "what happened"), rows)
-    if page.older is not None:
-        output.say(f"Older: --before {page.older}")
+    if further is not None:
+        output.say(f"Older: --cursor {further}")
 
 
 def _row(explained: Explained) -> tuple[object, ...]:

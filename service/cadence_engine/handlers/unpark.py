@@ -79,7 +79,7 @@ async def retry_parked(
         return Retried(0, 0, None)
     parked = await claim.parked_by_id(unit.connection, company_id, [enrollment_id for _, enrollment_id in found])
     going_on = await _take_up(unit, parked, Cause(actor=actor))
-    return Retried(len(parked), going_on, found[-1][1])
+    return Retried(len(parked), going_on, found[-1][1] if len(found) == RECHECKED_ROWS else None)
 
 
 async def _take_up(unit: UnitOfWork, parked: Sequence[Claimed], cause: Cause) -> int:

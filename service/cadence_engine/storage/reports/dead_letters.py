@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import asyncpg
 
+from cadence_engine.storage import cursor
 from cadence_engine.storage.connection import Connection
 from cadence_engine.storage.letter_filter import LetterFilter, LetterState
 from cadence_engine.storage.relay import LetterId
 
 
-class Cursor(NamedTuple):
-    """The last letter of a page: the next page begins behind it."""
+class Place(NamedTuple):
+    """Of the last letter of a page: the next page begins behind it."""
 
     created_at: datetime
     topic: str
@@ -41,8 +42,16 @@ class LetterLine:
     settled_reason: str | None
 
     @property
-    def cursor(self) -> Cursor:
-        return Cursor(self.created_at, self.topic, self.partition, self.offset)
+    def place(self) -> Place:
+        return Place(self.created_at, self.topic, self.partition, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page, the newest first. `next_cursor`: for the page behind it; None: there is none."""
+
+    lines: list[LetterLine]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +81,25 @@ LINE = """
 
 
 async def listed(
-    connection: Connection, chosen: LetterFilter, *, after: Cursor | None = None, at_most: int = 50
-) -> list[LetterLine]:
-    """A page, the newest first; `after` is the cursor of the last one of the page before."""
+    connection: Connection, chosen: LetterFilter, *, after: str | None = None, at_most: int = 50
+) -> Listed:
+    """A page, behind the cursor `after` of the page before. Raises `storage.cursor.BadCursor`."""
     conditions, values = chosen.conditions()
     if after is not None:
         n = len(values)
         page = f"(${n + 1}::timestamptz, ${n + 2}::text, ${n + 3}::int, ${n + 4}::bigint)"
         conditions += f" AND (created_at, topic, partition, record_offset) < {page}"
-        values += after
+        values += cursor.read(chosen, after, (datetime, str, int, int))
     rows = await connection.fetch(
         f"""
         SELECT {LINE} FROM dead_letters WHERE {conditions}
         ORDER BY created_at DESC, topic DESC, partition DESC, record_offset DESC LIMIT ${len(values) + 1}
         """,  # noqa: S608  # constants of this module and of `LetterFilter`
         *values,
-        at_most,
+        at_most + 1,
     )
-    return [_line(row) for row in rows]
+    lines = [_line(row) for row in rows[:at_most]]
+    return Listed(lines, cursor.write(chosen, lines[-1].place) if len(rows) > at_most else None)
 
 
 async def one(connection: Connection, company_id: str | None, letter: LetterId) -> WholeLetter | None:

@@ -21,7 +21,7 @@ async def listed(conn: Connection, chosen: Chosen, *, rows: int, after: str | No
     """Up to `rows` of the chosen behind the cursor `after`. A page may be short, or empty, though there is a next one.
 
     The order is that in which they are due, where all are active; by contact, where all are live; else that in which
-    they began. Raises `cursor.BadCursor`.
+    they began. Raises `storage.cursor.BadCursor`.
     """
     place = None if after is None else cursor.read(chosen, after)
     page = await choose.page(conn, chosen, after=place, rows=rows)

@@ -9,6 +9,7 @@ from uuid import UUID
 from cadence_engine.domain.enroll import Refusal
 from cadence_engine.domain.events import ERASED, REFUSED, SEND_REQUESTED
 from cadence_engine.domain.outlook import PastRefusal
+from cadence_engine.storage import cursor
 from cadence_engine.storage.connection import Connection
 
 MOST_REFUSALS = 500
@@ -43,20 +44,19 @@ class Place(NamedTuple):
     batch_id: int
     position: int
 
-    def __str__(self) -> str:
-        return f"{self.batch_id}.{self.position}"
 
-    @classmethod
-    def parse(cls, text: str) -> "Place":
-        """From what `str` gave. Raises ValueError for anything else."""
-        batch_id, dot, position = text.partition(".")
-        numbers = (batch_id, position)
-        if not dot or not all(part.isascii() and part.isdecimal() for part in numbers):
-            raise ValueError("not a place in a timeline: take it from the page before")
-        place = cls(*map(int, numbers))
-        if place.batch_id >= 2**63 or place.position >= 2**31:
-            raise ValueError("not a place in a timeline: take it from the page before")
-        return place
+def write_cursor(company_id: str, subject: str, place: Place) -> str:
+    """A place in the timeline of `subject`, the id of a contact or an enrollment, for those who come back for more."""
+    return cursor.write(_whose(company_id, subject), place)
+
+
+def read_cursor(company_id: str, subject: str, text: str) -> Place:
+    """What `write_cursor` was given for the same subject. Raises `storage.cursor.BadCursor`."""
+    return Place(*cursor.read(_whose(company_id, subject), text, (int, int)))
+
+
+def _whose(company_id: str, subject: str) -> object:
+    return ["timeline", company_id, subject]
 
 
 @dataclass(frozen=True, slots=True)
