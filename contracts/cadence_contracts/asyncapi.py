@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cadence_contracts import dead_letters, inbound, outbound, topics
+from cadence_contracts.records import TRACEPARENT
 from cadence_contracts.schemas import ENVELOPE, FURTHER_TRIGGER
 
 Document = dict[str, Any]
@@ -13,6 +14,7 @@ What the cadence engine reads and writes. Every record is a CloudEvents 1.0 even
 content mode, told apart by the content-type header; the engine writes structured. The payloads below are the structured
 form. Records are keyed by contactId. Everything only grows: ignore fields and types that you do not know.
 """
+_TRACEPARENT: Final = "W3C trace context: read where it is there, written where what began the enrollment is traced."
 _GATE: Final = " Of the gate: the topic is to have message.timestamp.type=LogAppendTime."
 
 
@@ -33,7 +35,10 @@ def document(version: str, examples: Mapping[str, Mapping[str, Any]]) -> Documen
                     "contentType": "application/cloudevents+json",
                     "headers": {
                         "type": "object",
-                        "properties": {"content-type": {"const": "application/cloudevents+json; charset=utf-8"}},
+                        "properties": {
+                            "content-type": {"const": "application/cloudevents+json; charset=utf-8"},
+                            TRACEPARENT: {"type": "string", "description": _TRACEPARENT},
+                        },
                     },
                 }
             },

@@ -21,6 +21,8 @@ from cadence_contracts.outbound import Outbound
 
 ENGINE_SOURCE: Final = "/cadence-engine"
 STRUCTURED_HEADERS: Final = ((CONTENT_TYPE, STRUCTURED_CONTENT_TYPE),)
+TRACEPARENT: Final = "traceparent"
+"""The header with a W3C trace context: read where it is there, written where the passage is traced."""
 
 
 class Record(NamedTuple):

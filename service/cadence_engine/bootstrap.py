@@ -21,6 +21,7 @@ from cadence_engine.metrics.process import PROCESS
 from cadence_engine.settings import Settings
 from cadence_engine.storage import committed, database, schema_version
 from cadence_engine.storage.connection import Pool
+from cadence_engine.tracing.exporting import exported
 
 log = structlog.stdlib.get_logger("cadence_engine.bootstrap")
 
@@ -79,7 +80,7 @@ def run_process(name: str, main: Main, settings: Settings, *, needs_schema: bool
     when the database has been migrated.
     """
     telemetry.configure(name, settings.log_level, readable=settings.log_format == "console")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with exported(name), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(name, main, settings, needs_schema=needs_schema))
 
 

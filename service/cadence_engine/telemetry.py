@@ -1,5 +1,7 @@
 """Logs: one JSON object a line on stdout, each with a stable `action`, and nobody's personal data or password in it.
 
+A line that is written within a span names it by `trace_id` and `span_id`.
+
 Our own lines and those of the libraries (aiokafka, faststream, arq, asyncpg) take the same road.
 """
 
@@ -15,6 +17,7 @@ from typing import Any
 import asyncpg
 import orjson
 import structlog
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 from pydantic import ValidationError
 from structlog.typing import EventDict, WrappedLogger
 
@@ -38,6 +41,7 @@ def configure(process: str, level: str = "info", *, readable: bool = False) -> N
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _add_process(process),
+        _add_span,
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -159,6 +163,13 @@ def _add_process(process: str) -> structlog.typing.Processor:
         return event
 
     return add
+
+
+def _add_span(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    context = get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"], event["span_id"] = format_trace_id(context.trace_id), format_span_id(context.span_id)
+    return event
 
 
 def _tell_origin(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

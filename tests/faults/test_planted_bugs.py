@@ -351,13 +351,13 @@ ID_DRAWN_FIRST = (
     ),
     Edit(
         "storage/events.py",
-        "INSERT INTO event_batches DEFAULT VALUES RETURNING",
+        "INSERT INTO event_batches (traceparent) VALUES ($1) RETURNING",
         "INSERT INTO event_batches (batch_id) OVERRIDING SYSTEM VALUE VALUES ($1) RETURNING",
     ),
     Edit("storage/events.py", "events: Sequence[Event]) -> None:", "events: Sequence[Event], batch_id: int) -> None:"),
     Edit(
         "storage/events.py",
-        "await connection.fetchrow(BATCH)",
+        "await connection.fetchrow(BATCH, TRACEPARENT.get())",
         "await connection.fetchrow(BATCH, batch_id)",
     ),
 )

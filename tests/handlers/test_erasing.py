@@ -12,6 +12,7 @@ from tests.handlers.conftest import ACME, NAME, Stage, definition
 
 LATER = [Wait(), Wait(days=1)]
 PHONE = "+5511999990000"
+TRACED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 async def erase(stage: Stage, contact_id: str = "ana", company: str = ACME) -> Outcome:
@@ -52,6 +53,16 @@ async def test_what_operators_wrote_of_a_passage_goes_with_it(stage: Stage) -> N
     await run(stage.pool, lambda unit: operate_on(unit, ACME, enrollment_id, order, Policy()))
     await erase(stage)
     assert "Souza" not in await everything(stage)
+
+
+async def test_no_trace_leads_to_a_deleted_contact(stage: Stage) -> None:
+    await stage.publish(definition(waits=LATER))
+    created = stage.event("contact.created", at=await stage.now(), contactId="ana", phone=PHONE)
+    await stage.receive(created._replace(traceparent=TRACED))
+    assert (await stage.run_due()).traceparents == [TRACED]
+    assert TRACED in await everything(stage)
+    await erase(stage)
+    assert TRACED not in await everything(stage)
 
 
 async def test_a_creation_that_is_sent_again_as_news_enrolls_nobody_again(stage: Stage) -> None:

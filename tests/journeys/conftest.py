@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,7 @@ class Told:
     event_id: str
     event: AnyOutbound
     at: datetime
+    traceparent: str | None
 
 
 @dataclass
@@ -64,9 +65,11 @@ class World:
         """Run a command of the engine to its end."""
         return await asyncio.to_thread(command, self.environment, *arguments)
 
-    async def publish(self, *events: Inbound, at: datetime | None = None) -> None:
+    async def publish(
+        self, *events: Inbound, at: datetime | None = None, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         """Put events on their topics and wait until the broker has them; `at` counts on a producer's clock alone."""
-        for future in [await self._send(event, at) for event in events]:
+        for future in [await self._send(event, at, headers) for event in events]:
             await future
 
     async def producers_clock(self, topic: str) -> None:
@@ -126,8 +129,11 @@ class World:
                     self.told.append(_told(record))
                 self.changed.notify_all()
 
-    async def _send(self, event: Inbound, at: datetime | None) -> "asyncio.Future[Any]":
+    async def _send(
+        self, event: Inbound, at: datetime | None, headers: Sequence[tuple[str, bytes]]
+    ) -> "asyncio.Future[Any]":
         record = write_record(event, id=uuid.uuid4().hex, source="/crm")._asdict()
+        record["headers"] += headers
         record["topic"] = self.prefix + record["topic"]
         future: asyncio.Future[Any] = await self.producer.send(
             **record, timestamp_ms=None if at is None else int(at.timestamp() * 1000)
@@ -140,7 +146,9 @@ def _told(record: ConsumerRecord) -> Told:
     event = outbound.parse(envelope)
     assert event is not None, envelope.type
     assert record.key == event.contact_id.encode()
-    return Told(envelope.id, event, datetime.fromtimestamp(record.timestamp / 1000, UTC))
+    traceparent = dict(record.headers).get("traceparent")
+    at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return Told(envelope.id, event, at, None if traceparent is None else traceparent.decode())
 
 
 def twice(told: Iterable[Told]) -> list[str]:

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from cadence_contracts.inbound import ContactCreated, ContactDeleted, ContactUpdated, MessageReceived, PurchaseCompleted
 from cadence_engine.devstack.errors import DevstackError
 from cadence_engine.devstack.servers import Servers
+from tests.collector import Collector, collecting
 from tests.journeys.conftest import ACME, World
 
 WELCOME = """
@@ -41,9 +42,23 @@ PRODUCT = "Qz-secret-product"
 SECRETS = (*PHONES.values(), *(phone[1:] for phone in PHONES.values()), *NAMES.values(), "Wojciechowska", PRODUCT)
 
 
+TRACED = [("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+
+
+@pytest_asyncio.fixture
+async def collector() -> AsyncIterator[Collector]:
+    async with collecting() as collector:
+        yield collector
+
+
 @pytest.fixture
-def engine_environment() -> Mapping[str, str]:
-    return {"CADENCE_LOG_LEVEL": "debug", "CADENCE_UPKEEP_EVERY": "1"}
+def engine_environment(collector: Collector) -> Mapping[str, str]:
+    return {
+        "CADENCE_LOG_LEVEL": "debug",
+        "CADENCE_UPKEEP_EVERY": "1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
 
 
 @pytest_asyncio.fixture
@@ -54,14 +69,15 @@ async def database(database_url: str) -> AsyncIterator["asyncpg.Connection[async
 
 
 async def test_phones_and_names_are_nowhere_in_what_a_campaign_writes(
-    world: World, servers: Servers, database: "asyncpg.Connection[asyncpg.Record]"
+    world: World, servers: Servers, collector: Collector, database: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     said: list[str] = []
     for definition in (WELCOME, UPSELL, CART):
         await world.apply(definition)
 
-    await world.publish(a_contact("ana"), a_contact("bia"))
-    await world.publish(PurchaseCompleted(company_id=ACME, contact_id="cleo", purchase_id="p1", product=PRODUCT))
+    await world.publish(a_contact("ana"), a_contact("bia"), headers=TRACED)
+    bought = PurchaseCompleted(company_id=ACME, contact_id="cleo", purchase_id="p1", product=PRODUCT)
+    await world.publish(bought, headers=TRACED)
     await world.until(lambda: "cadence.enrollment.parked" in world.kinds("cleo"))
     await world.publish(ContactUpdated(company_id=ACME, contact_id="cleo", name=NAMES["cleo"], phone=PHONES["cleo"]))
     await world.publish(MessageReceived(company_id=ACME, contact_id="bia", message_id="m1"))
@@ -80,6 +96,9 @@ async def test_phones_and_names_are_nowhere_in_what_a_campaign_writes(
     await world.until(lambda: "cadence.enrollment.cancelled" in world.kinds("ana") and len(world.kinds("dora")) > 1)
 
     assert leaks("".join(log_of(world))) == {}
+    await collector.until(lambda: {"process contact.created", "run due steps"} <= failed(collector))
+    assert len(collector.named("send whatsapp.send.requested")) >= 3
+    assert leaks("".join(collector.raw)) == {}
     assert leaks("".join(said)) == {}
     assert set(leaks(await all_rows(database))) == leaks_of_nobody()
     published = [told.event.model_dump_json() for told in world.told if told.at > erased_at]
@@ -140,6 +159,11 @@ async def errors(world: World, database: "asyncpg.Connection[asyncpg.Record]") -
     await database.execute("ALTER TABLE cadence_events DROP CONSTRAINT no_send")
     await world.until(lambda: len(world.sends("dora")) == 1)
     return said
+
+
+def failed(collector: Collector) -> set[str]:
+    """The names of spans that tell of an error."""
+    return {span.name for span in collector.spans if span.failed}
 
 
 async def logged(tail: Any, action: str) -> None:

@@ -142,6 +142,15 @@ async def publishing(unit: UnitOfWork) -> int:
     return len(list(portion.events))
 
 
+async def publishing_where_it_is_traced(unit: UnitOfWork) -> int:
+    """What the relay asks beside that, to lead back from each record."""
+    portion = await lock_next(unit.connection, UNPUBLISHED)
+    batches = [(batch.batch_id, batch.events[0].logged_at) for batch in portion.batches]
+    await relay.origins(unit.connection, batches)
+    await relay.traced_events(unit.connection, batches)
+    return len(list(portion.events))
+
+
 async def planning(unit: UnitOfWork) -> int:
     """The moments of the next minute at which something is due."""
     return len(await wakeups.due_moments(unit.connection, bucket=WIDTH, ahead=HORIZON))
@@ -249,6 +258,7 @@ STORIES: Mapping[Story, int] = {
     companies_with_silent_contacts: seed.COMPANIES,
     silent_contacts: PAGE,
     publishing: UNPUBLISHED * EVENTS_IN_BATCH,
+    publishing_where_it_is_traced: UNPUBLISHED * EVENTS_IN_BATCH,
     planning: 1,
     measuring: OVERDUE,
     measuring_beside_a_halt: OVERDUE // seed.COMPANIES * (seed.COMPANIES - 1),

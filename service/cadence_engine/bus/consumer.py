@@ -9,6 +9,8 @@ and what to do should it break: decisions/0003-consume-from-stored-offsets.md.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from time import monotonic
@@ -21,6 +23,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
+from opentelemetry.trace import SpanKind
 
 from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.bus import stuck, topics, watermark
@@ -39,6 +42,7 @@ from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.progress import Rewound
 from cadence_engine.storage.watermark import clock
 from cadence_engine.telemetry import describe
+from cadence_engine.tracing import spans
 
 log = structlog.stdlib.get_logger("cadence_engine.bus.consumer")
 framework_log = logging.getLogger("cadence_engine.bus.faststream")
@@ -220,10 +224,12 @@ class _Session:
         try:
             async with self._pool.acquire() as connection:
                 now = await clock(connection)
-            reading = Reading(topic, now, self._policy.inbox_memory)
+            reading = Reading(topic, now, self._policy.inbox_memory, traced=spans.wanted())
             page = await read_page(poll.records, poll.spans, reading)
             began = monotonic()
-            counts, wake_at = await database.run(self._pool, lambda unit: self._apply(unit, page, self._policy))
+            with _traced(topic, poll, page) as told:
+                counts, wake_at = await database.run(self._pool, lambda unit: self._apply(unit, page, self._policy))
+                told.tell(**asdict(counts))
         except Rewound as rewound:
             reader.rewound(rewound)
         except Exception as error:  # noqa: BLE001  # whatever it was: nothing was kept, the page is read again
@@ -309,6 +315,19 @@ class _Session:
             await broker.stop()
         except Exception as error:  # noqa: BLE001  # what had died inside of a consumer comes to light now
             log.warning("closed_with_errors", error=describe(error))
+
+
+def _traced(topic: str, poll: Poll, page: Page) -> AbstractContextManager[spans.Told]:
+    if not poll.records:
+        return nullcontext(spans.NOBODY_HEARS)  # markers alone: nothing that anybody would look for
+    about: dict[str, spans.Attribute] = {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": topic,
+        "messaging.batch.message_count": len(poll.records),
+    }
+    links = (received.traceparent for received in page.received)
+    return spans.within(f"process {topic}", SpanKind.CONSUMER, links=links, attributes=about)
 
 
 def _report(poll: Poll, page: Page) -> None:

@@ -17,6 +17,7 @@ from cadence_contracts.inbound import AnyInbound
 from cadence_engine.bus.owner import owner_of
 from cadence_engine.domain.masking import field_name
 from cadence_engine.handlers.received import DeadLetter, Page, Received, Span
+from cadence_engine.tracing.contexts import of_record
 
 log = structlog.stdlib.get_logger("cadence_engine.bus.parse")
 
@@ -42,6 +43,8 @@ class Reading:
     """The database's clock, read after the poll: whatever carries a later timestamp counts as of now."""
     memory: timedelta
     """How long the inbox remembers; what is older could be applied twice."""
+    traced: bool = False
+    """Whether trace contexts are wanted."""
 
     @cached_property
     def now_ms(self) -> int:
@@ -78,6 +81,7 @@ def read_one(record: RawRecord, reading: Reading) -> Received[AnyInbound] | Dead
         if reading.topic not in inbound.MODELS and envelope.type in OWN_TRIGGERS:
             raise InvalidRecord(Reason.UNKNOWN_TYPE, "this type is the engine's own; name the event by another")
         at = _happened_at(record.timestamp, reading)
+        traceparent = of_record(record.headers, envelope.attributes) if reading.traced else None
     except InvalidRecord as invalid:
         owner = owner_of(record.value, record.headers)
         return DeadLetter(
@@ -93,7 +97,7 @@ def read_one(record: RawRecord, reading: Reading) -> Received[AnyInbound] | Dead
             company_id=owner.company_id,
             contact_id=owner.contact_id,
         )
-    return Received(event, envelope.type, envelope.source, envelope.id, at)
+    return Received(event, envelope.type, envelope.source, envelope.id, at, traceparent)
 
 
 def _happened_at(timestamp_ms: int, reading: Reading) -> datetime:

@@ -170,6 +170,7 @@ def _start(request: EnrollRequest, version: CadenceVersion, zone: str, now: date
         triggered_at=request.triggered_at,
         started_at=now,
         context=request.context,
+        traceparent=request.cause.traceparent,
     )
     started = about(
         enrollment,

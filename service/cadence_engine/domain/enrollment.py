@@ -65,6 +65,8 @@ class Enrollment(NamedTuple):
     parked_knowing: str | None = None
     held_due_at: datetime | None = None
     resume_at: datetime | None = None
+    traceparent: str | None = None
+    """The trace context of what began it, if somebody traces that: its records, days later, lead back to it."""
 
     @property
     def contact_key(self) -> ContactKey:

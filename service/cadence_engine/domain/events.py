@@ -38,11 +38,15 @@ UNPUBLISHED = frozenset({REFUSED, HASTENED, MOVED, ERASED, ANSWERED})
 
 
 class Cause(NamedTuple):
-    """What led to a change: the inbound event (`source`, `id`), or the `actor` who asked for it."""
+    """What led to a change: the inbound event (`source`, `id`), or the `actor` who asked for it.
+
+    `traceparent` is the trace context that it came with, if somebody traces it.
+    """
 
     source: str | None = None
     id: str | None = None
     actor: str | None = None
+    traceparent: str | None = None
 
     def wire(self) -> dict[str, Any]:
         return {"actor": self.actor} if self.source is None else {"source": self.source, "id": self.id}

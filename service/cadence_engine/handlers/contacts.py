@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cadence_contracts.inbound import ContactCreated, ContactUpdated
 from cadence_engine.domain.contact import Contact, ContactChange, ContactKey
-from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.received import Received
 from cadence_engine.handlers.triggers import Triggering, enroll_triggered
@@ -74,6 +73,6 @@ def _triggering(received: Received[ContactCreated | ContactUpdated]) -> Triggeri
         company_id=event.company_id,
         contact_id=event.contact_id,
         at=received.at,
-        cause=Cause(source=received.source, id=received.id),
+        cause=received.cause,
         data={"name": event.name, "phone": event.phone, "locale": event.locale, "timeZone": event.time_zone},
     )

@@ -51,6 +51,8 @@ class Ran:
     last of those that were due longest was due; None of a batch that took a share of every company's.
 
     `due_at`: when each that was claimed was due, ascending; `decided_at`: when they were decided.
+
+    `traceparents`: the trace contexts of what began them, of those that somebody traces.
     """
 
     claimed: int = 0
@@ -64,6 +66,7 @@ class Ran:
     halted_companies: int = 0
     due_at: Sequence[datetime] = ()
     decided_at: datetime | None = None
+    traceparents: Sequence[str] = ()
 
 
 async def run_due_steps(
@@ -106,6 +109,7 @@ async def run_due_steps(
         halted_companies=reading.halted_companies,
         due_at=[enrollment.next_run_at for enrollment, _ in claimed if enrollment.next_run_at is not None],
         decided_at=reading.now,
+        traceparents=[enrollment.traceparent for enrollment, _ in claimed if enrollment.traceparent is not None],
     )
 
 

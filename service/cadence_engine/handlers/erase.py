@@ -84,4 +84,4 @@ async def erase(unit: UnitOfWork, deletions: Sequence[Deletion]) -> Erased:
 
 def _told(received: Received[ContactDeleted]) -> Deletion:
     key = (received.event.company_id, received.event.contact_id)
-    return Deletion(key, received.at, Cause(source=received.source, id=received.id))
+    return Deletion(key, received.at, received.cause)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from cadence_contracts.inbound import LeadCreated
-from cadence_engine.domain.events import Cause
 from cadence_engine.domain.known import Known
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.received import Received
@@ -40,7 +39,7 @@ def _triggering(received: Received[LeadCreated], contact_id: str) -> Triggering:
         company_id=event.company_id,
         contact_id=contact_id,
         at=received.at,
-        cause=Cause(source=received.source, id=received.id),
+        cause=received.cause,
         data=data,
         context=data,
         lead_id=event.lead_id,

@@ -25,7 +25,7 @@ async def note_preferences(unit: UnitOfWork, events: Sequence[Received[ContactPr
         told = known[key].prefers(stop=stop, at=received.at)
         known[key] = told
         if stop and told.opted_out.value:
-            stopped.setdefault(key, Cause(source=received.source, id=received.id))
+            stopped.setdefault(key, received.cause)
     await contacts.write(unit.connection, known, locked)
     live = await load.live_of(unit.connection, stopped)
     await apply(unit, [cancel(e, CancelReason.OPTED_OUT, stopped[e.contact_key], unit.now) for e in live])

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from cadence_contracts.inbound import AnyInbound, Inbound
+from cadence_engine.domain.events import Cause
 from cadence_engine.storage.dead_letters import DeadLetter
 from cadence_engine.storage.progress import Span
 
@@ -23,6 +24,13 @@ class Received(NamedTuple, Generic[M_co]):
     id: str
     at: datetime
     """When it happened: the record's Kafka timestamp, never later than the database's clock; aware UTC."""
+    traceparent: str | None = None
+    """The trace context that the record came with, if somebody traces it."""
+
+    @property
+    def cause(self) -> Cause:
+        """The event as the cause of what it changes."""
+        return Cause(source=self.source, id=self.id, traceparent=self.traceparent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from cadence_engine.domain.cancel import CancelReason, InboundMessage, cancel, i
 from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment
-from cadence_engine.domain.events import Cause
 from cadence_engine.domain.known import newest
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.received import Received
@@ -40,8 +39,7 @@ async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageRecei
             _, newest_at = seen.get(conversation, ("", received.at))
             seen[conversation] = (event.contact_id, max(newest_at, received.at))
         if event.is_inbound:
-            cause = Cause(source=received.source, id=received.id)
-            inbound[key].append(InboundMessage(received.at, event.message_id, cause))
+            inbound[key].append(InboundMessage(received.at, event.message_id, received.cause))
     changed = await contacts.write(unit.connection, known, locked)
     await conversations.touch(unit.connection, seen)
     replied = {key: messages for key, messages in inbound.items() if key in locked}

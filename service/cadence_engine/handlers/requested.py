@@ -13,7 +13,6 @@ from cadence_engine.domain.contact import ContactKey
 from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enroll import NOTHING, EnrollRequest
 from cadence_engine.domain.enrollment import Enrollment
-from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.enroll import enroll_locked
@@ -46,7 +45,7 @@ async def enroll_requested(unit: UnitOfWork, events: Sequence[Received[Enrollmen
     for each in events:
         cadence_id = cadence_ids.get((each.event.company_id, each.event.cadence_key))
         if cadence_id is None:
-            unit.log(no_such_cadence(*_key(each), each.event.cadence_key, each.type, _cause(each), unit.now))
+            unit.log(no_such_cadence(*_key(each), each.event.cadence_key, each.type, each.cause, unit.now))
         else:
             requests.append(_request(each, cadence_id, known_leads, known_conversations))
     await enroll_locked(unit, requests, locked, policy)
@@ -65,7 +64,7 @@ async def cancel_requested(unit: UnitOfWork, events: Sequence[Received[Enrollmen
         meant = next((each for each in by_contact[enrollment.contact_key] if _means(each, enrollment)), None)
         if meant is not None:
             note = meant.event.reason
-            decisions.append(cancel(enrollment, CancelReason.REQUESTED, _cause(meant), unit.now, note=note))
+            decisions.append(cancel(enrollment, CancelReason.REQUESTED, meant.cause, unit.now, note=note))
     await apply(unit, decisions)
 
 
@@ -92,7 +91,7 @@ def _request(
         contact_id=event.contact_id,
         trigger=received.type,
         triggered_at=received.at,
-        cause=_cause(received),
+        cause=received.cause,
         enrollment_id=uuid7(),
         lead_id=event.lead_id if (event.company_id, event.lead_id) in known_leads else None,
         conversation_id=event.conversation_id
@@ -104,7 +103,3 @@ def _request(
 
 def _key(received: Received[EnrollmentRequested] | Received[EnrollmentCancelRequested]) -> ContactKey:
     return received.event.company_id, received.event.contact_id
-
-
-def _cause(received: Received[EnrollmentRequested] | Received[EnrollmentCancelRequested]) -> Cause:
-    return Cause(source=received.source, id=received.id)

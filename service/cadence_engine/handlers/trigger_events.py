@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 
 from cadence_contracts.inbound import GenericTrigger
-from cadence_engine.domain.events import Cause
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.received import Received
 from cadence_engine.handlers.triggers import Triggering, enroll_triggered, lock_mentioned
@@ -50,7 +49,7 @@ def _triggering(received: Received[GenericTrigger]) -> Triggering:
         company_id=event.company_id,
         contact_id=event.contact_id,
         at=received.at,
-        cause=Cause(source=received.source, id=received.id),
+        cause=received.cause,
         data=context,
         context=context,
     )

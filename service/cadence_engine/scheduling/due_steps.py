@@ -10,6 +10,7 @@ from cadence_engine.handlers.due_steps import Ran, run_due_steps
 from cadence_engine.metrics import steps
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
+from cadence_engine.tracing import spans
 
 CROWDED_PAUSE = 0.1
 LOOK_BACK_EVERY = 1.0
@@ -59,10 +60,12 @@ class DueSteps:
             since, self._looked_back_at = None, monotonic()
         began = monotonic()
         try:
-            ran, wake_at = await database.run(
-                self._pool,
-                lambda unit: run_due_steps(unit, policy, due_since=since, due_until=due_until, fairly=fairly),
-            )
+            with spans.within("run due steps") as told:
+                ran, wake_at = await database.run(
+                    self._pool,
+                    lambda unit: run_due_steps(unit, policy, due_since=since, due_until=due_until, fairly=fairly),
+                )
+                _tell(told, ran)
         except Exception:
             self._rows = max(1, rows // 10)
             raise
@@ -73,3 +76,10 @@ class DueSteps:
         self._crowded = ran.full and ran.crowded
         self._reached = (ran.reached or self._reached) if ran.full else None
         return ran, wake_at
+
+
+def _tell(told: spans.Told, ran: Ran) -> None:
+    if not ran.claimed:
+        told.forget()
+    told.links(ran.traceparents)
+    told.tell(claimed=ran.claimed, sent=ran.sent, completed=ran.completed, parked=ran.parked)

@@ -11,6 +11,7 @@ from cadence_engine.metrics import loops
 from cadence_engine.scheduling.sweep import Wake
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
+from cadence_engine.tracing import spans
 
 log = structlog.stdlib.get_logger("cadence_engine.inactivity")
 
@@ -45,7 +46,9 @@ class Inactivity:
     async def _detect(self, company_id: str) -> None:
         enrolled, finished = 0, False
         while not finished and not self._stop.is_set():
-            page, wake_at = await database.run(self._pool, lambda unit: detect_page(unit, company_id, self._policy))
+            with spans.within("detect inactive") as told:
+                page, wake_at = await database.run(self._pool, lambda unit: detect_page(unit, company_id, self._policy))
+                told.tell(company_id=company_id, enrolled=page.enrolled)
             await self._wake(wake_at)
             enrolled += page.enrolled
             finished = page.finished

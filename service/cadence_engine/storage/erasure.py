@@ -25,7 +25,7 @@ async def blank(connection: Connection, contacts: Sequence[Contact]) -> None:
     ordered = sorted(contacts, key=lambda contact: contact.key)
     passages = await connection.fetch(
         """
-        UPDATE cadence_enrollments e SET context = '{}'
+        UPDATE cadence_enrollments e SET context = '{}', traceparent = NULL
         FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bool[])
             AS contact (company_id, contact_id, at, erased)
         WHERE e.company_id = contact.company_id AND e.contact_id = contact.contact_id

@@ -30,6 +30,17 @@ class LoggedEvent(NamedTuple):
     data: str
 
 
+class TracedEvent(NamedTuple):
+    """A row of the log whose enrollment somebody traces; `began`: the `traceparent` of what began it."""
+
+    batch_id: int
+    type: str
+    event_id: UUID
+    company_id: str
+    enrollment_id: UUID
+    began: str
+
+
 class LetterId(NamedTuple):
     """Where the record of a dead letter was: the real (prefixed) topic, partition and offset."""
 
@@ -94,6 +105,20 @@ SELECT event.batch_id, position, logged_at, type, event_id, contact_id, data::te
 FROM unnest($1::timestamptz[], $2::bigint[]) AS batch (logged_at, batch_id)
 JOIN cadence_events AS event USING (logged_at, batch_id)
 ORDER BY event.batch_id, position
+"""
+ORIGINS = """
+SELECT batch_id, traceparent FROM event_batches WHERE batch_id = ANY($1::bigint[]) AND traceparent IS NOT NULL
+"""
+# LIMIT lets PostgreSQL look each enrollment up, and never go through all of them.
+TRACED_EVENTS = """
+SELECT batch_id, type, event_id, company_id, enrollment_id, began.traceparent
+FROM unnest($1::timestamptz[], $2::bigint[]) AS batch (logged_at, batch_id)
+JOIN cadence_events AS event USING (logged_at, batch_id)
+CROSS JOIN LATERAL (
+    SELECT traceparent FROM cadence_enrollments AS enrollment
+    WHERE enrollment.company_id = event.company_id AND enrollment.enrollment_id = event.enrollment_id LIMIT 1
+) AS began
+WHERE began.traceparent IS NOT NULL
 """
 LETTER_BYTES = """
 SELECT topic, partition, record_offset, coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0)
@@ -184,6 +209,18 @@ async def events_of(connection: Connection, batches: Sequence[tuple[int, datetim
     """All events of the batches, each an id and its time, in the log's order."""
     rows = await connection.fetch(EVENTS_OF, [at for _, at in batches], [batch_id for batch_id, _ in batches])
     return [LoggedEvent(*row) for row in rows]
+
+
+async def origins(connection: Connection, batches: Sequence[tuple[int, datetime]]) -> dict[int, str]:
+    """The `traceparent` of the transaction that wrote each of the batches, of those that are traced."""
+    rows = await connection.fetch(ORIGINS, [batch_id for batch_id, _ in batches])
+    return {row["batch_id"]: row["traceparent"] for row in rows}
+
+
+async def traced_events(connection: Connection, batches: Sequence[tuple[int, datetime]]) -> list[TracedEvent]:
+    """The events of the batches, each an id and its time, whose enrollments somebody traces."""
+    rows = await connection.fetch(TRACED_EVENTS, [at for _, at in batches], [batch_id for batch_id, _ in batches])
+    return [TracedEvent(*row) for row in rows]
 
 
 async def unpublished_among(connection: Connection, event_ids: Collection[UUID]) -> int:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
+from uuid import UUID
 
 import structlog
 
 from cadence_contracts import dead_letters, structured_value, topics
 from cadence_contracts.fields import format_time
-from cadence_contracts.records import STRUCTURED_HEADERS
+from cadence_contracts.records import STRUCTURED_HEADERS, TRACEPARENT
 from cadence_engine.domain import events
 from cadence_engine.storage.relay import Letter, LetterId, LoggedEvent
 
@@ -40,11 +41,15 @@ def letter_ids(logged: Iterable[LoggedEvent]) -> list[LetterId]:
 
 
 def outgoing(
-    logged: Iterable[LoggedEvent], letters: Mapping[LetterId, Letter], limits: Mapping[str, int]
+    logged: Iterable[LoggedEvent],
+    letters: Mapping[LetterId, Letter],
+    limits: Mapping[str, int],
+    contexts: Mapping[UUID, str],
 ) -> Iterator[Outgoing]:
     """The records of these events, in their order.
 
-    `letters` holds the dead letters that they refer to, `limits` each topic's largest record in bytes.
+    `letters` holds the dead letters that they refer to, `limits` each topic's largest record in bytes, `contexts` the
+    `traceparent` of each event that has one.
     """
     for event in logged:
         if event.type == events.DEAD_LETTER:
@@ -54,12 +59,12 @@ def outgoing(
             else:
                 yield _of_letter(letter, _milliseconds(event.logged_at), limits[topics.DEAD_LETTERS])
         elif event.type not in events.UNPUBLISHED:
-            record = _of_event(event, limits)
+            record = _of_event(event, limits, contexts.get(event.event_id) if contexts else None)
             if record is not None:
                 yield record
 
 
-def _of_event(event: LoggedEvent, limits: Mapping[str, int]) -> Outgoing | None:
+def _of_event(event: LoggedEvent, limits: Mapping[str, int], traceparent: str | None) -> Outgoing | None:
     try:
         topic = topics.topic_of(event.type)
     except KeyError:
@@ -71,10 +76,14 @@ def _of_event(event: LoggedEvent, limits: Mapping[str, int]) -> Outgoing | None:
         value=structured_value(
             id=str(event.event_id), type=event.type, time=_text(event.logged_at), data_json=event.data
         ),
-        headers=STRUCTURED_HEADERS,
+        headers=STRUCTURED_HEADERS if traceparent is None else _traced(traceparent),
         timestamp_ms=_milliseconds(event.logged_at),
     )
     return record if len(record.value or b"") + ROOM <= limits[topic] else _too_large(event, record, limits)
+
+
+def _traced(traceparent: str) -> Headers:
+    return (*STRUCTURED_HEADERS, (TRACEPARENT, traceparent.encode()))
 
 
 def _too_large(event: LoggedEvent, record: Outgoing, limits: Mapping[str, int]) -> Outgoing:

@@ -10,6 +10,7 @@ from cadence_engine.bus.relay.points import OnPoint, Point
 from cadence_engine.bus.relay.publisher import Publisher
 from cadence_engine.bus.relay.records import outgoing
 from cadence_engine.bus.relay.recovery import confirm
+from cadence_engine.bus.relay.traced import traced
 from cadence_engine.metrics import publishing
 from cadence_engine.storage.connection import Connection
 
@@ -36,8 +37,9 @@ class Term:
                 return 0
             await self.on_point(Point.BATCHES_READ)
             mark = Mark(self.mark.number + 1, digest(self.mark.digest, portion.batches), portion.batch_ids)
-            records = outgoing(portion.events, portion.letters, self.limits)
-            await self.publisher.publish(records, mark, self.on_point)
+            async with traced(self.connection, portion) as contexts:
+                records = outgoing(portion.events, portion.letters, self.limits, contexts)
+                await self.publisher.publish(records, mark, self.on_point)
             await confirm(self.connection, mark)
             await self.on_point(Point.BEFORE_DATABASE_COMMIT)
         self.mark = mark

@@ -7,7 +7,7 @@ from cadence_engine.domain.enrollment import Enrollment, ParkReason, PausedBy, S
 COLUMNS = """e.company_id, e.enrollment_id, e.cadence_id, k.key, e.version, e.contact_id, e.lead_id, e.conversation_id,
     e.status, e.step_index, e.next_run_at, e.revision, e.trigger, e.triggered_at, e.started_at, e.context,
     e.ended_at, e.cancel_reason, e.wait_left, e.paused_by, e.park_reason, e.park_detail, e.parked_knowing,
-    e.held_due_at, e.resume_at"""
+    e.held_due_at, e.resume_at, e.traceparent"""
 """In the order of Enrollment's fields; `e` is the enrollment, `k` its cadence."""
 
 WIDTH = len(COLUMNS.split(","))

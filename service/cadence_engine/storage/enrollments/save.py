@@ -91,6 +91,7 @@ NEW = (
     "triggered_at",
     "started_at",
     "context",
+    "traceparent",
 )
 """What `_new` gives."""
 
@@ -112,6 +113,7 @@ def _new(enrollment: Enrollment) -> tuple[object, ...]:
         enrollment.triggered_at,
         enrollment.started_at,
         dict(enrollment.context),
+        enrollment.traceparent,
     )
 
 

@@ -198,6 +198,7 @@ CREATE TABLE cadence_enrollments (
     paused_by        text CHECK (paused_by IN ('cadence', 'operator')),
     held_due_at      timestamptz,                        -- paused: when the step was due
     resume_at        timestamptz,                        -- paused: when it goes on by itself; null: when told to
+    traceparent      text CHECK (length(traceparent) = 55),  -- W3C trace context of what began it; null: not traced
     PRIMARY KEY (company_id, enrollment_id),
     FOREIGN KEY (company_id, cadence_id, version) REFERENCES cadence_versions,
     FOREIGN KEY (company_id, contact_id) REFERENCES contacts,
@@ -275,7 +276,8 @@ CREATE TABLE event_batches (
     batch_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     logged_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     published_at  timestamptz,                           -- null: not yet known to be on Kafka
-    counted       boolean NOT NULL DEFAULT false         -- whether `cadence_counts` holds its events
+    counted       boolean NOT NULL DEFAULT false,        -- whether `cadence_counts` holds its events
+    traceparent   text CHECK (length(traceparent) = 55)  -- W3C trace context of the transaction; null: not traced
 );
 CREATE INDEX event_batches_uncounted ON event_batches (batch_id) INCLUDE (logged_at) WHERE NOT counted;
 CREATE INDEX event_batches_unpublished ON event_batches (batch_id) INCLUDE (logged_at) WHERE published_at IS NULL;
