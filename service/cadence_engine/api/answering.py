@@ -15,6 +15,7 @@ from cadence_engine.api.credentials import Credentials, demand
 from cadence_engine.api.operation import Answer, Operation, Streamed
 from cadence_engine.api.problems import CONTENT_TYPE, Code, Problem
 from cadence_engine.api.rates import Rates
+from cadence_engine.api.traced import method_of, route_of
 from cadence_engine.metrics import answers as metrics
 from cadence_engine.telemetry import describe
 
@@ -101,14 +102,13 @@ async def telling(
         response = await handler(request)
     except Exception as error:  # noqa: BLE001  # the last frame before the client, which must get an answer
         response = _told(problem_of(error, request_id), request_id)
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else None
+    route = route_of(request)
     seconds = monotonic() - began
     metrics.answered(request.method, route, response.status, seconds)
     log.info(
         "request_answered",
         request_id=request_id,
-        method=request.method if request.method.isalpha() else "?",
+        method=method_of(request),
         route=route,
         status=response.status,
         milliseconds=round(seconds * 1000, 1),

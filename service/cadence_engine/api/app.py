@@ -28,6 +28,7 @@ from cadence_engine.api.docs import page
 from cadence_engine.api.openapi import document
 from cadence_engine.api.operation import Operations
 from cadence_engine.api.rates import Rates
+from cadence_engine.api.traced import traced
 
 ALL: tuple[Operations, ...] = (
     cadences.operations,
@@ -54,7 +55,7 @@ PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 def application(engine: Engine, credentials: Credentials, rates: Rates, *, body_bytes: int) -> web.Application:
     """To be run by aiohttp. `body_bytes`: the largest body that is read."""
-    app = web.Application(middlewares=[telling], client_max_size=body_bytes)
+    app = web.Application(middlewares=[traced, telling], client_max_size=body_bytes)
     app.on_response_prepare.append(add_headers)
     for operations in ALL:
         for operation in operations:

@@ -15,6 +15,7 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.enroll import enroll
 from cadence_engine.storage import cadences
 from cadence_engine.storage.database import UnitOfWork
+from cadence_engine.storage.origin import TRACEPARENT
 
 
 class Candidate(NamedTuple):
@@ -33,15 +34,23 @@ class UnknownCadence:
     known: Mapping[str, UUID]
 
 
-def request_of(candidate: Candidate, company_id: str, cadence_id: UUID, *, actor: str, now: datetime) -> EnrollRequest:
-    """What `actor` asks for; `now` is when, by the database's clock."""
+def request_of(
+    candidate: Candidate,
+    company_id: str,
+    cadence_id: UUID,
+    *,
+    actor: str,
+    now: datetime,
+    traceparent: str | None = None,
+) -> EnrollRequest:
+    """What `actor` asks for; `now` is when, by the database's clock. `traceparent`: in which trace."""
     return EnrollRequest(
         company_id=company_id,
         cadence_id=cadence_id,
         contact_id=candidate.contact_id,
         trigger=API,
         triggered_at=now,
-        cause=Cause(actor=actor),
+        cause=Cause(actor=actor, traceparent=traceparent),
         enrollment_id=uuid7(),
         lead_id=candidate.lead_id,
         conversation_id=candidate.conversation_id,
@@ -57,5 +66,7 @@ async def enroll_asked(
     known = await cadences.keys_of(unit.connection, company_id)
     if cadence_key not in known:
         return UnknownCadence(known)
-    request = request_of(candidate, company_id, known[cadence_key], actor=actor, now=unit.now)
+    request = request_of(
+        candidate, company_id, known[cadence_key], actor=actor, now=unit.now, traceparent=TRACEPARENT.get()
+    )
     return (await enroll(unit, [request], policy))[0]
