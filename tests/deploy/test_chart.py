@@ -17,11 +17,13 @@ from cadence_engine.bus import topics
 from cadence_engine.cli.app import app
 from cadence_engine.cli.environment import variable_of
 from cadence_engine.settings import Settings
+from cadence_engine.tracing.exporting import ENDPOINTS
 from tests.deploy.chart import (
     CHART,
     EXAMPLES,
     KUBERNETES,
     SMALLEST,
+    Pod,
     Refused,
     Resource,
     Values,
@@ -116,7 +118,7 @@ def test_its_variables_are_settings_that_the_engine_takes(example: Path, monkeyp
         rendered = pod.container["env"]
         names = [variable["name"] for variable in rendered]
         assert len(names) == len(set(names)), f"{pod.part}: a variable twice"
-        assert set(names) <= {*SETTINGS, *OF_LIBPQ}
+        assert set(names) <= {*SETTINGS, *OF_LIBPQ, *ENDPOINTS}
         with monkeypatch.context() as patch:
             for variable in SETTINGS:
                 patch.delenv(variable, raising=False)
@@ -241,6 +243,28 @@ def test_alerts_and_dashboard_are_those_of_compose_word_for_word_where_they_are_
     assert {"PrometheusRule", "ConfigMap"} & {one["kind"] for one in resources(values=SMALLEST)} == set()
 
 
+def test_spans_may_leave_from_every_process_and_from_no_job() -> None:
+    collector = "http://otel-collector.monitoring:4318"
+    found = resources(values={**SMALLEST, "traces": {"endpoint": collector}})
+    policies = of_kind("NetworkPolicy", found)
+    opened = {part(one) for one in policies if 4318 in _ports(one["spec"]["egress"])}
+    told = {pod.part: variables.get("OTEL_EXPORTER_OTLP_ENDPOINT") for pod, variables in _variables(found)}
+
+    assert opened == {"consumer", "worker", "relay", "api"}
+    assert told == {**dict.fromkeys(opened, collector), "migrate": None, "topics": None}
+    assert not any(
+        4318 in _ports(one["spec"]["egress"]) for one in of_kind("NetworkPolicy", resources(values=SMALLEST))
+    )
+
+
+def _ports(rules: list[dict[str, Any]]) -> set[int]:
+    return {each["port"] for rule in rules for each in rule["ports"]}
+
+
+def _variables(found: list[Resource]) -> list[tuple[Pod, dict[str, str | None]]]:
+    return [(pod, {one["name"]: one.get("value") for one in pod.container["env"]}) for pod in pods(found).values()]
+
+
 def test_hooks_come_after_what_they_need() -> None:
     found = [one for one in resources(values=SMALLEST) if "helm.sh/hook" in one["metadata"].get("annotations", {})]
     order = sorted(found, key=lambda one: int(one["metadata"]["annotations"]["helm.sh/hook-weight"]))
@@ -322,6 +346,8 @@ def test_keda_looks_at_every_topic_that_is_read_and_has_the_number_to_itself() -
         ({"image": {"digest": "sha256:abc"}}, "64 hexadecimal digits"),
         ({"pod": {"securityContext": {"runAsUser": 0}}}, "does not run as root"),
         ({"pod": {"extraEnv": [{"name": "CADENCE_POOL_SIZE", "value": "9"}]}}, "which has a value of its own"),
+        ({"traces": {"endpoint": "collector:4317"}}, "traces.endpoint must be http://host:4318"),
+        ({"traces": {"endpoint": "https://user:key@collector"}}, "a key goes into OTEL_EXPORTER_OTLP_HEADERS"),
         ({"settings": {"CADENCE_GATE_MAXLAG": 5}}, "at '/settings': additional properties 'CADENCE_GATE_MAXLAG'"),
         ({"settings": {"CADENCE_API_PORT": 5}}, "at '/settings': additional properties 'CADENCE_API_PORT'"),
         ({"consumer": {"replicas": 0}}, "at '/consumer/replicas': minimum: got 0, want 1"),

@@ -18,6 +18,9 @@
 {{- if not (regexMatch `^(rediss?://.+)?$` .Values.redis.url) }}
 {{- $wrong = append $wrong "redis.url must be redis://host:6379, or rediss://host:6379 for TLS" }}
 {{- end }}
+{{- if not (regexMatch `^(https?://[^\s/@]+(/.*)?)?$` .Values.traces.endpoint) }}
+{{- $wrong = append $wrong "traces.endpoint must be http://host:4318 or https://host, without a user: a key goes into OTEL_EXPORTER_OTLP_HEADERS, by pod.extraEnv" }}
+{{- end }}
 {{- if not (regexMatch `^(sha256:[0-9a-f]{64})?$` .Values.image.digest) }}
 {{- $wrong = append $wrong "image.digest must be sha256: and 64 hexadecimal digits" }}
 {{- end }}
@@ -25,8 +28,8 @@
 {{- $wrong = append $wrong "pod.securityContext.runAsUser is 0, but the engine does not run as root: take any other number" }}
 {{- end }}
 {{- range .Values.pod.extraEnv }}
-{{- if or (hasPrefix "CADENCE_" .name) (hasPrefix "PG" .name) (has .name (list "DATABASE_URL" "REDIS_URL" "KAFKA_BOOTSTRAP_SERVERS")) }}
-{{- $wrong = append $wrong (printf "pod.extraEnv sets %s, which has a value of its own: see settings, postgres, redis and kafka" .name) }}
+{{- if or (hasPrefix "CADENCE_" .name) (hasPrefix "PG" .name) (has .name (list "DATABASE_URL" "REDIS_URL" "KAFKA_BOOTSTRAP_SERVERS" "OTEL_EXPORTER_OTLP_ENDPOINT")) }}
+{{- $wrong = append $wrong (printf "pod.extraEnv sets %s, which has a value of its own: see settings, postgres, redis, kafka and traces" .name) }}
 {{- end }}
 {{- end }}
 {{- if contains "sslmode=" .Values.postgres.url }}
