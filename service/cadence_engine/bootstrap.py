@@ -69,6 +69,7 @@ def policy_of(settings: Settings) -> Policy:
         default_language=settings.default_language,
         inbox_memory=timedelta(days=settings.inbox_days),
         letter_memory=timedelta(days=settings.dead_letter_days),
+        log_memory=timedelta(days=settings.log_days),
     )
 
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, field_validator
+from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cadence_contracts.fields import is_zone
@@ -43,6 +43,7 @@ class Settings(BaseSettings):
 
     inbox_days: int = Field(14, ge=1, description="longer than the retention of the inbound topics")
     dead_letter_days: int = Field(30, ge=1, description="dead letters are deleted then, settled or not")
+    log_days: int = Field(180, ge=7, description="the log is deleted then, once published; at least inbox_days")
     relay_lease: float = Field(10.0, gt=0)
     relay_batches: int = Field(100, ge=1, le=250, description="batches of the log in one Kafka transaction")
 
@@ -75,6 +76,17 @@ class Settings(BaseSettings):
     def _is_zone(cls, value: str) -> str:
         if not is_zone(value):
             raise ValueError("must be a zone of the IANA database, such as America/Sao_Paulo")
+        return value
+
+    @field_validator("log_days")
+    @classmethod
+    def _outlasts_the_inbox(cls, value: int, info: ValidationInfo) -> int:
+        inbox_days = info.data.get("inbox_days", 0)
+        if value < inbox_days:
+            raise ValueError(
+                f"must be at least CADENCE_INBOX_DAYS, {inbox_days}: by the log a record of a deleted contact "
+                "is known to be old when the inbox has forgotten it"
+            )
         return value
 
     @field_validator("database_url")

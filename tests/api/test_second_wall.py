@@ -131,6 +131,7 @@ async def test_what_has_no_company_is_closed_but_for_what_the_log_and_the_gate_n
     assert {row[0]: row[1] for row in rows} == {
         "event_batches": "INSERT SELECT",
         "inbox": "INSERT SELECT",
+        "log_kept": "SELECT",
         "reply_gate": "SELECT",
     }
 

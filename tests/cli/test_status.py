@@ -1,5 +1,6 @@
 """An operator finds out why a contact got no message."""
 
+from cadence_engine.storage.connection import Pool
 from tests.cli.conftest import Cli, Known
 from tests.cli.test_passages import GREETING, enrollment_of
 
@@ -56,3 +57,15 @@ async def test_one_enrollment_and_its_history_by_pages(cli: Cli, known: Known) -
         refused = await cli("status", "ana", "--cursor", cursor)
         assert (refused.code, "was not given for what is asked for" in refused.err) == (1, True)
     assert (await cli("status", enrollment, "--company", "other")).code == 1
+
+
+async def test_history_that_is_not_kept_any_more_is_said_to_be_missing(cli: Cli, known: Known, pool: Pool) -> None:
+    await known("ana")
+    await cli.fine("apply", "-", stdin=GREETING)
+    assert "not kept" not in (await cli.fine("status", "ana")).out
+
+    await pool.execute("UPDATE log_kept SET since = '2126-05-27'")
+
+    said = (await cli.fine("status", "ana")).out
+    assert "What happened before 2126-05-27 00:00" in said
+    assert "its trigger did not come since 2126-05-27 00:00" in said

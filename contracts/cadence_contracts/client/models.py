@@ -677,7 +677,7 @@ class OutlookTold(Told):
     trigger: str
     active: bool
     made_at: datetime
-    """nothing of a trigger before is known"""
+    """nothing of a trigger before is known, nor before `historySince`"""
     so_far: SoFar | str
     """`never_triggered`: no record came that is its trigger, or it is a dead letter: see `GET
     /v1/dead-letters?contactId=..`
@@ -951,6 +951,8 @@ class WhyTold(Told):
     timeline: list[HappenedTold]
     next: str | None
     """`cursor` of the page of older history; null: there is none"""
+    history_since: datetime | None
+    """what happened before is not kept any more, refusals included; null: everything is kept"""
     outlooks: list[OutlookTold]
     """of each cadence that the contact is not in"""
     gate: GateTold

@@ -89,7 +89,7 @@ class OutlookTold(Told):
     version: int
     trigger: str
     active: bool
-    made_at: datetime = Field(description="nothing of a trigger before is known")
+    made_at: datetime = Field(description="nothing of a trigger before is known, nor before `historySince`")
     so_far: SoFar = Field(
         description="`never_triggered`: no record came that is its trigger, or it is a dead letter: see "
         "`GET /v1/dead-letters?contactId=..`"
@@ -117,6 +117,9 @@ class WhyTold(Told):
     passages: Sequence[PassageTold]
     timeline: Sequence[HappenedTold]
     next: str | None = Field(description="`cursor` of the page of older history; null: there is none")
+    history_since: datetime | None = Field(
+        description="what happened before is not kept any more, refusals included; null: everything is kept"
+    )
     outlooks: Sequence[OutlookTold] = Field(description="of each cadence that the contact is not in")
     gate: GateTold
     halts: Sequence[HaltTold] = Field(description="what holds every step of yours now")
@@ -183,6 +186,7 @@ def _told(found: why.Answer, subject: str) -> WhyTold:
         ],
         timeline=[HappenedTold.model_validate(each) for each in found.timeline.happened],
         next=None if older is None else write_cursor(found.contact.company_id, subject, older),
+        history_since=found.timeline.kept_since,
         outlooks=[OutlookTold.model_validate(each) for each in found.outlooks],
         gate=GateTold(held=found.held, watermark=found.gate.watermark),
         halts=[HaltTold.of(each) for each in found.halts],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -106,6 +107,7 @@ def _document(answer: Answer, further: str | None) -> dict[str, Any]:
         ],
         "timeline": answer.timeline.happened,
         "next": further,
+        "history_since": answer.timeline.kept_since,
         "outlooks": answer.outlooks,
         "gate": {"held": answer.held, "watermark": answer.gate.watermark},
         "halts": answer.halts,
@@ -141,7 +143,8 @@ def _print(answer: Answer, further: str | None) -> None:
     _print_timeline(answer.timeline, further)
     if answer.outlooks:
         output.say("")
-        rows = [(each.cadence_key, each.trigger, *_said(each)) for each in answer.outlooks]
+        kept_since = answer.timeline.kept_since
+        rows = [(each.cadence_key, each.trigger, _so_far(each, kept_since), _now(each)) for each in answer.outlooks]
         output.table(("not in", "trigger", "so far", "if it came now"), rows)
     for line in halting.holding(answer.halts):
         output.say(f"\n{line}")
@@ -156,6 +159,8 @@ def _print_timeline(page: TimelinePage, further: str | None) -> None:
         output.table(("at", "cadence", "what happened"), rows)
     if further is not None:
         output.say(f"Older: --cursor {further}")
+    elif page.kept_since is not None:
+        output.say(f"What happened before {at(page.kept_since)} is not kept any more.")
 
 
 def _row(explained: Explained) -> tuple[object, ...]:
@@ -185,11 +190,7 @@ def _why(explained: Explained) -> Iterator[str]:
             yield waits.meaning
 
 
-def _said(outlook: Outlook) -> tuple[str, str]:
-    return _so_far(outlook), _now(outlook)
-
-
-def _so_far(outlook: Outlook) -> str:
+def _so_far(outlook: Outlook, kept_since: datetime | None) -> str:
     refused = outlook.refused
     match outlook.so_far:
         case SoFar.IN_IT:
@@ -199,7 +200,8 @@ def _so_far(outlook: Outlook) -> str:
         case SoFar.REFUSED if refused is not None:
             fields = f" ({', '.join(refused.fields)})" if refused.fields else ""
             return f"refused {at(refused.at)}: {meaning_of(refused.reason)}{fields}"
-    return f"its trigger did not come since {at(outlook.made_at)}"
+    known_since = outlook.made_at if kept_since is None else max(outlook.made_at, kept_since)
+    return f"its trigger did not come since {at(known_since)}"
 
 
 def _now(outlook: Outlook) -> str:

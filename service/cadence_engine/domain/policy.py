@@ -16,3 +16,4 @@ class Policy:
     default_language: str = "en_US"
     inbox_memory: timedelta = timedelta(days=14)
     letter_memory: timedelta = timedelta(days=30)
+    log_memory: timedelta = timedelta(days=180)

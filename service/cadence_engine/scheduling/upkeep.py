@@ -8,11 +8,12 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.cadence_status import move_unsettled
 from cadence_engine.handlers.count_log import count_log
 from cadence_engine.handlers.erase_company import erase_next
+from cadence_engine.handlers.forget_log import forget_log
 from cadence_engine.handlers.idempotency import REMEMBERED
 from cadence_engine.handlers.operate import resume_whose_time_has_come
 from cadence_engine.handlers.unpark import recheck_parked
 from cadence_engine.scheduling.sweep import Wake
-from cadence_engine.storage import database, idempotency, inbox, partitions, settling_letters
+from cadence_engine.storage import database, detector, idempotency, inbox, partitions, settling_letters
 from cadence_engine.storage.cadences import Cadence
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import UnitOfWork
@@ -108,3 +109,25 @@ class Upkeep:
         if made:
             log.info("partitions_made", first=made[0].isoformat(), last=made[-1].isoformat())
         return False
+
+    async def forget_log(self) -> bool:
+        """The log, a day after the other, when it is older than it is kept."""
+        forgotten, _ = await database.run(self._pool, lambda unit: forget_log(unit, self._policy, ROWS_AT_ONCE))
+        if forgotten.day:
+            log.info("log_day_dropped", day=forgotten.day.isoformat())
+        if forgotten.busy:
+            log.info("log_day_busy", day=forgotten.busy.isoformat(), hint="tried again in the next round")
+        if forgotten.waits_since:
+            log.warning(
+                "log_kept_longer",
+                since=forgotten.waits_since.isoformat(),
+                hint="what was logged then is not published or not counted yet: do relay and workers run?",
+            )
+        return forgotten.more
+
+    async def forget_runs(self) -> bool:
+        """What the detector did on days that the log does not tell of any more."""
+        forgotten, _ = await database.run(
+            self._pool, lambda unit: detector.forget(unit.connection, self._policy.log_memory, ROWS_AT_ONCE)
+        )
+        return forgotten == ROWS_AT_ONCE

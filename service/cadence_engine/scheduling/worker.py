@@ -47,6 +47,8 @@ async def run(settings: Settings, policy: Policy, pool: Pool, stop: asyncio.Even
             loop("forget_letters", upkeep.forget_letters, settings.upkeep_every),
             loop("count_log", upkeep.count_log, settings.upkeep_every),
             loop("make_partitions", upkeep.make_partitions, settings.upkeep_every),
+            loop("forget_log", upkeep.forget_log, settings.upkeep_every),
+            loop("forget_runs", upkeep.forget_runs, settings.upkeep_every),
             tick(
                 "measuring",
                 Measuring(pool, settings.measure_every).run_once,

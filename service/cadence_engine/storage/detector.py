@@ -1,7 +1,7 @@
 """The detector's bookkeeping: which companies it runs for, how far today's run has come, who is silent."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from cadence_engine.domain.cadence import INACTIVITY, CadenceVersion
 from cadence_engine.domain.company import Company
@@ -58,6 +58,20 @@ async def take(connection: Connection, company_id: str, local_date: date) -> Run
     if row is None:
         return None
     return Run(row[0], None if row[1] is None else (row[1], row[2]))
+
+
+async def forget(connection: Connection, older_than: timedelta, rows: int) -> int:
+    """Delete up to `rows` runs of days that are longer ago; answers how many."""
+    status = await connection.execute(
+        """
+        DELETE FROM detector_runs WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM detector_runs WHERE local_date < (now() - $1::interval)::date LIMIT $2
+        ))
+        """,
+        older_than,
+        rows,
+    )
+    return int(status.rpartition(" ")[2])
 
 
 async def inactivity_cadences(connection: Connection, company_id: str) -> list[CadenceVersion]:

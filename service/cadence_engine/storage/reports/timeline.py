@@ -9,7 +9,7 @@ from uuid import UUID
 from cadence_engine.domain.enroll import Refusal
 from cadence_engine.domain.events import ERASED, REFUSED, SEND_REQUESTED
 from cadence_engine.domain.outlook import PastRefusal
-from cadence_engine.storage import cursor
+from cadence_engine.storage import cursor, log_kept
 from cadence_engine.storage.connection import Connection
 
 MOST_REFUSALS = 500
@@ -71,10 +71,14 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
-    """Oldest first. `older`: where the page before begins; None where there is none."""
+    """Oldest first. `older`: where the page before begins; None where there is none.
+
+    `kept_since`: what happened before is not kept any more; None: everything is.
+    """
 
     happened: Sequence[Happened]
     older: Place | None
+    kept_since: datetime | None
 
 
 async def page(
@@ -94,7 +98,7 @@ async def page(
     )
     shown = found[:rows]
     older = Place(shown[-1]["batch_id"], shown[-1]["position"]) if len(found) > rows else None
-    return TimelinePage([Happened(*row[:4]) for row in reversed(shown)], older)
+    return TimelinePage([Happened(*row[:4]) for row in reversed(shown)], older, await log_kept.since(conn))
 
 
 async def refusals(conn: Connection, company_id: str, contact_id: str) -> dict[UUID, PastRefusal]:

@@ -301,6 +301,12 @@ CREATE INDEX cadence_events_of_contact ON cadence_events (company_id, contact_id
     WHERE type IN ('cadence.enrollment.refused', 'cadence.contact.erased');
 CREATE TABLE cadence_events_default PARTITION OF cadence_events DEFAULT;
 
+CREATE TABLE log_kept (                                  -- one row
+    one    boolean PRIMARY KEY DEFAULT true CHECK (one),
+    since  timestamptz                                   -- what was logged before is deleted; null: everything is kept
+);
+INSERT INTO log_kept DEFAULT VALUES;
+
 CREATE TABLE cadence_counts (                            -- of the log's counted batches: what a funnel is made of
     company_id  text NOT NULL,
     cadence_id  uuid NOT NULL,
@@ -387,6 +393,7 @@ CREATE TABLE detector_runs (
     after_contact    text,
     PRIMARY KEY (company_id, local_date)
 );
+CREATE INDEX detector_runs_by_date ON detector_runs (local_date);
 """
 
 

@@ -66,7 +66,7 @@ BEGIN
     END LOOP;
 END $$;
 CREATE POLICY of_everybody ON halts FOR SELECT TO cadence_api USING (company_id IS NULL);
-GRANT SELECT ON reply_gate TO cadence_api;
+GRANT SELECT ON reply_gate, log_kept TO cadence_api;
 GRANT SELECT, INSERT ON inbox TO cadence_api;            -- a replayed record is applied once
 GRANT SELECT, INSERT ON event_batches TO cadence_api;    -- ids and times: the log's rows are its tenants'
 GRANT UPDATE (batch_id) ON event_batches TO cadence_api; -- to lock them, as erasing does: that column never changes
