@@ -68,6 +68,23 @@ lock: $(READY)  ## resolve the dependencies anew and pin them
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-package cadence-contracts --no-header -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-package cadence-contracts --no-emit-package cadence-engine --no-header --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
+.PHONY: licences
+licences: $(READY)  ## list the licences of what the image holds, in deploy/LICENCES.md
+	$(BIN)/python -m tests.deploy.supply
+
+.PHONY: sbom
+sbom: $(READY)  ## write dist/sbom.json: what the image holds, with hashes, as CycloneDX
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json
+
+.PHONY: audit
+audit: $(READY)  ## ask the advisory database for known vulnerabilities of all that is pinned (needs the network)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock --requirement requirements-dev.lock
+
+.PHONY: hooks
+hooks: $(READY)  ## let git check each commit and push (.pre-commit-config.yaml)
+	$(BIN)/pre-commit install
+
 .PHONY: clean
 clean:  ## remove .venv, caches and what killed runs left (Kafka's jars stay in the user's cache)
 	rm -rf .venv .local .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

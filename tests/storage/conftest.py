@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from sqlalchemy.engine import make_url
 
@@ -18,6 +19,7 @@ CONTACTS = 90_000
 OVERDUE = 5_000
 LATER = 45_000
 ENDED = 30_000
+UUIDV7_SINCE = 18
 PARKED = 5_000
 UNPUBLISHED = 50
 UNCOUNTED = 5  # published, and not in the funnels yet
@@ -81,6 +83,9 @@ async def large(servers: Servers, _template_database: str) -> AsyncIterator[Pool
     """Its database is filled once for all tests: what they do in it, they undo."""
     name = f"cadence_large_{uuid.uuid4().hex[:12]}"
     admin = await asyncpg.connect(servers.addresses.database_url)
+    if admin.get_server_version().major < UUIDV7_SINCE:
+        await admin.close()
+        pytest.skip("NOT CHECKED on this PostgreSQL: the plans. Their rows are made with uuidv7() of version 18.")
     await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{_template_database}"')
     url = make_url(servers.addresses.database_url).set(database=name).render_as_string(hide_password=False)
     pool = await database.connect(url, process="test", size=2)

