@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from cadence_engine.domain.cadence import Wait
+from cadence_engine.domain.outlook import SoFar
+from cadence_engine.handlers.why import why_contact
 from tests.handlers.conftest import ACME, Stage, definition
 
 PHONE = "+5511999990000"
@@ -50,6 +52,18 @@ async def test_who_is_refused_is_in_the_log_with_the_rule(stage: Stage) -> None:
         ("bia", "ofer", "cadence_not_found", "r2"),
     ]
     assert await stage.statuses("ana") == []
+
+
+async def test_why_tells_of_a_request_for_a_cadence_that_there_is_not(stage: Stage) -> None:
+    await offer(stage, "offer")
+    await request(stage, "bia", key="ofer", id_="r1")
+    async with stage.pool.acquire() as connection:
+        told = await why_contact(connection, ACME, "bia", stage.policy, before=None, rows=10)
+    assert told is not None
+    (refused,) = told.timeline.happened
+    assert refused.data["cause"] == {"source": "/crm", "id": "r1"}
+    assert (refused.data["cadenceKey"], refused.data["reason"]) == ("ofer", "cadence_not_found")
+    assert [(each.cadence_key, each.so_far) for each in told.outlooks] == [("offer", SoFar.NEVER_TRIGGERED)]
 
 
 async def test_a_request_that_is_older_than_a_reply_or_a_deletion_starts_nothing(stage: Stage) -> None:

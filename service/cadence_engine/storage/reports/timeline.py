@@ -107,6 +107,8 @@ async def refusals(conn: Connection, company_id: str, contact_id: str) -> dict[U
     for at, told in await conn.fetch(NEWEST_REFUSALS, company_id, contact_id, MOST_REFUSALS):
         about = told["cadences"] if told["reason"] == Refusal.WHERE else [told]
         for each in about:
+            if each["cadenceId"] is None:  # the request named a cadence that there was not
+                continue
             past = PastRefusal(at, told["trigger"], told["reason"], tuple(each.get("fields", ())))
             newest.setdefault(UUID(each["cadenceId"]), past)
     return newest
