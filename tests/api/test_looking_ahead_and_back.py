@@ -68,6 +68,20 @@ async def test_a_letter_is_looked_at_masked_unless_an_admin_asks_for_all(api: Ap
     (await api("GET", where[:-1] + "2", reading)).problem(404, "letter_not_found")
 
 
+async def test_why_counts_the_records_of_a_contact_that_could_not_be_read(api: Api, topic_prefix: str) -> None:
+    await _letter(api, topic_prefix, 1, {"companyId": ACME, "contactId": "ana", "name": "Ana Maria"})
+    key, stranger = await api.key(ACME, Scope.READ), await api.key("globex", Scope.READ)
+    unknown = (await api("GET", "/v1/contacts/ana", key)).problem(404, "contact_not_found")
+    assert "`GET /v1/dead-letters?contactId=..`" in unknown["detail"]
+    assert (
+        "dead-letters"
+        not in (await api("GET", "/v1/contacts/ana", stranger)).problem(404, "contact_not_found")["detail"]
+    )
+    await api.known("ana")
+    told = (await api("GET", "/v1/contacts/ana", key)).fine()
+    assert told["unread"] == [{"topic": topic_prefix + CREATED, "reason": "invalid_data", "letters": 1}]
+
+
 async def test_letters_are_replayed_once_and_what_is_still_wrong_stays(api: Api, topic_prefix: str) -> None:
     key = await api.key()
     await _letter(api, topic_prefix, 1, {"companyId": ACME, "contactId": "ana", "name": "Ana"})

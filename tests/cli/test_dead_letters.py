@@ -9,11 +9,12 @@ from cadence_engine.handlers.page import apply_page
 from cadence_engine.handlers.received import Page
 from cadence_engine.storage.connection import Pool
 from cadence_engine.storage.database import run
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Known
 from tests.handlers.letters import a_record, found
 
 PHONE = "+5511987654321"
 TOPIC = "contact.created"
+LIST = "cadence-engine dead-letters list --company acme --contact bia"
 
 
 @pytest_asyncio.fixture
@@ -87,6 +88,22 @@ async def test_a_replay_under_a_key_says_the_same_again(cli: Cli, letters: list[
     assert (another.code, "was used for something else" in another.err) == (1, True)
     everyones = await cli(*replay, "--all-companies")
     assert (everyones.code, "one company's" in everyones.err) == (1, True)
+
+
+async def test_the_status_of_a_contact_tells_of_those_that_name_it(cli: Cli, known: Known, letters: list[str]) -> None:
+    _, broken, _ = letters
+    unknown = await cli("status", "bia")
+    assert (unknown.code, "acme has no contact bia" in unknown.err) == (1, True)
+    await known("bia")
+    status = await cli.fine("status", "bia")
+    for said in (unknown.err, status.out):
+        assert f"could not be read: 1 ({TOPIC}: 1 not_cloudevent). See `{LIST}`" in said
+    assert broken in (await cli.fine(*LIST.split()[1:])).out
+    (unread,) = (await cli.fine("status", "bia", "--json")).json["unread"]
+    assert unread == {"topic": TOPIC, "reason": "not_cloudevent", "letters": 1}
+    await cli.fine("dead-letters", "drop", broken, "--reason", "a test")
+    assert "could not be read" not in (await cli.fine("status", "bia")).out
+    assert "could not be read" not in (await cli("status", "bia", "--company", "other")).err
 
 
 async def test_one_is_dropped_with_a_reason_and_once(cli: Cli, letters: list[str]) -> None:

@@ -921,6 +921,15 @@ class UnparkTold(Told):
     """`cursor` of the next batch; null: that was the last one"""
 
 
+class UnreadTold(Told):
+    """Dead letters of one topic and reason."""
+
+    topic: str
+    reason: str
+    letters: int
+    """how many"""
+
+
 class VersionTold(Told):
     version: int
     created_at: datetime
@@ -958,3 +967,7 @@ class WhyTold(Told):
     gate: GateTold
     halts: list[HaltTold]
     """what holds every step of yours now"""
+    unread: list[UnreadTold]
+    """records that name the contact and could not be read, so that nothing of them is above: `GET
+    /v1/dead-letters?contactId=..` lists them
+    """

@@ -397,8 +397,8 @@ class Operations(Transport):
 
         A passage says what it waits for; `gate` and `halts` say whether anything holds all steps. A refused
         enrollment is in the history, with its rule; of a cadence whose trigger never came, `outlooks`
-        says what would stand against it. A record that could not be read is not in the history: `GET
-        /v1/dead-letters?contactId=..` has it.
+        says what would stand against it. A record that could not be read is not in the history: `unread`
+        counts them.
 
         Needs the scope `read`.
         """

@@ -21,10 +21,12 @@ from cadence_engine.domain.outlook import Silence, SoFar
 from cadence_engine.domain.pause import CadenceStatus
 from cadence_engine.domain.waiting import WaitsFor
 from cadence_engine.handlers import why
-from cadence_engine.handlers.why import why_contact, why_enrollment
+from cadence_engine.handlers.why import unread_about, why_contact, why_enrollment
 from cadence_engine.storage.reports.timeline import Place, read_cursor, write_cursor
 
 operations = Operations("Why", "Why did a contact get a message, or none?")
+
+UNREAD = "No record that names it could be read; `GET /v1/dead-letters?contactId=..` has those that could not"
 
 
 class History(Asked):
@@ -110,6 +112,14 @@ class GateTold(Told):
     watermark: datetime = Field(description="every reply acknowledged by Kafka up to here is applied")
 
 
+class UnreadTold(Told):
+    """Dead letters of one topic and reason."""
+
+    topic: str
+    reason: str
+    letters: int = Field(description="how many")
+
+
 class WhyTold(Told):
     """The newest 50 passages and a page of history, each oldest first."""
 
@@ -123,6 +133,10 @@ class WhyTold(Told):
     outlooks: Sequence[OutlookTold] = Field(description="of each cadence that the contact is not in")
     gate: GateTold
     halts: Sequence[HaltTold] = Field(description="what holds every step of yours now")
+    unread: Sequence[UnreadTold] = Field(
+        description="records that name the contact and could not be read, so that nothing of them is above: "
+        "`GET /v1/dead-letters?contactId=..` lists them"
+    )
 
 
 @operations.add(
@@ -137,15 +151,16 @@ async def why_about_contact(call: Call, path: ContactPath, query: History) -> An
 
     A passage says what it waits for; `gate` and `halts` say whether anything holds all steps. A refused enrollment is
     in the history, with its rule; of a cadence whose trigger never came, `outlooks` says what would stand against it.
-    A record that could not be read is not in the history: `GET /v1/dead-letters?contactId=..` has it.
+    A record that could not be read is not in the history: `unread` counts them.
     """
     before = query.place(call, path.contact_id)
     async with call.reading() as connection:
         found = await why_contact(
             connection, call.company_id, path.contact_id, call.engine.policy, before=before, rows=query.limit
         )
+        unread = () if found else await unread_about(connection, call.company_id, path.contact_id)
     if found is None:
-        raise Problem(Code.CONTACT_NOT_FOUND)
+        raise Problem(Code.CONTACT_NOT_FOUND, UNREAD if unread else None)
     return Answer(_told(found, path.contact_id))
 
 
@@ -190,4 +205,5 @@ def _told(found: why.Answer, subject: str) -> WhyTold:
         outlooks=[OutlookTold.model_validate(each) for each in found.outlooks],
         gate=GateTold(held=found.held, watermark=found.gate.watermark),
         halts=[HaltTold.of(each) for each in found.halts],
+        unread=[UnreadTold.model_validate(each) for each in found.unread],
     )

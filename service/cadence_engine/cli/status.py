@@ -1,6 +1,7 @@
 """Why, or why not: what happened to a contact or in an enrollment, what holds it, why a cadence did not take it."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -20,8 +21,9 @@ from cadence_engine.domain.gate import Held
 from cadence_engine.domain.masking import masked, without_phones
 from cadence_engine.domain.outlook import Outlook, Silence, SoFar
 from cadence_engine.domain.waiting import WaitsFor
-from cadence_engine.handlers.why import PASSAGES, Answer, Explained, why_contact, why_enrollment
+from cadence_engine.handlers.why import PASSAGES, Answer, Explained, unread_about, why_contact, why_enrollment
 from cadence_engine.storage.cursor import BadCursor
+from cadence_engine.storage.reports.dead_letters import Tally
 from cadence_engine.storage.reports.timeline import TimelinePage, read_cursor, write_cursor
 
 WHY_HELD = {
@@ -71,7 +73,8 @@ def status(
                     connection, company, enrollment_id, opened.policy, before=place, rows=rows
                 )
             if answer is None:
-                hint = WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]
+                unread = _unread(company, subject, await unread_about(connection, company, subject))
+                hint = unread or WHAT_TO_DO[Refusal.CONTACT_NOT_FOUND]
                 raise Refused(f"{company} has no contact {subject}, nor an enrollment with that id; {hint}")
             return answer
 
@@ -111,6 +114,7 @@ def _document(answer: Answer, further: str | None) -> dict[str, Any]:
         "outlooks": answer.outlooks,
         "gate": {"held": answer.held, "watermark": answer.gate.watermark},
         "halts": answer.halts,
+        "unread": answer.unread,
     }
 
 
@@ -146,6 +150,8 @@ def _print(answer: Answer, further: str | None) -> None:
         kept_since = answer.timeline.kept_since
         rows = [(each.cadence_key, each.trigger, _so_far(each, kept_since), _now(each)) for each in answer.outlooks]
         output.table(("not in", "trigger", "so far", "if it came now"), rows)
+    if unread := _unread(known.company_id, known.contact_id, answer.unread):
+        output.say(f"\n{unread}")
     for line in halting.holding(answer.halts):
         output.say(f"\n{line}")
     if answer.held is not None and answer.held is not Held.HALTED:
@@ -161,6 +167,16 @@ def _print_timeline(page: TimelinePage, further: str | None) -> None:
         output.say(f"Older: --cursor {further}")
     elif page.kept_since is not None:
         output.say(f"What happened before {at(page.kept_since)} is not kept any more.")
+
+
+def _unread(company: str, contact: str, tallies: Sequence[Tally]) -> str | None:
+    """How many records could not be read, and the command that lists them."""
+    if not tallies:
+        return None
+    letters = sum(each.letters for each in tallies)
+    which = ", ".join(f"{each.topic}: {each.letters} {each.reason}" for each in tallies)
+    command = shlex.join(["cadence-engine", "dead-letters", "list", "--company", company, "--contact", contact])
+    return f"Records that name the contact and could not be read: {letters} ({which}). See `{command}`"
 
 
 def _row(explained: Explained) -> tuple[object, ...]:

@@ -20,9 +20,11 @@ from cadence_engine.storage import cadences, companies, contacts, gate, halts
 from cadence_engine.storage.connection import Connection
 from cadence_engine.storage.enrollments import load
 from cadence_engine.storage.halts import Halt
+from cadence_engine.storage.letter_filter import LetterFilter
 from cadence_engine.storage.reports import contacts as contact_reports
-from cadence_engine.storage.reports import standing, timeline
+from cadence_engine.storage.reports import dead_letters, standing, timeline
 from cadence_engine.storage.reports.contacts import KnownContact, Passage
+from cadence_engine.storage.reports.dead_letters import Tally
 from cadence_engine.storage.reports.standing import Standing
 from cadence_engine.storage.reports.timeline import Place, TimelinePage
 
@@ -54,6 +56,8 @@ class Answer:
     gate: GateReading
     held: Held | None
     halts: Sequence[Halt]
+    unread: Sequence[Tally]
+    """How many records that name the contact are kept as dead letters, by topic and reason."""
 
 
 async def why_contact(
@@ -97,6 +101,11 @@ async def why_enrollment(
     return await _answer(connection, contact, [enrollment], happened, standings, reading, policy, ())
 
 
+async def unread_about(connection: Connection, company_id: str, contact_id: str) -> Sequence[Tally]:
+    """The kept dead letters that name a contact, also one of whom nothing else is known, by topic and reason."""
+    return await dead_letters.tally(connection, LetterFilter(company_id, contact_id=contact_id))
+
+
 async def _answer(
     connection: Connection,
     contact: KnownContact,
@@ -119,7 +128,8 @@ async def _answer(
         explained.append(Explained(passage, waiting, cadence))
     tags = await contact_reports.tags(connection, contact.company_id, contact.contact_id)
     held = decided if isinstance(decided, Held) else None
-    return Answer(contact, tags, explained, happened, outlooks, reading, held, halted)
+    unread = await unread_about(connection, contact.company_id, contact.contact_id)
+    return Answer(contact, tags, explained, happened, outlooks, reading, held, halted, unread)
 
 
 async def _outlooks(
