@@ -96,7 +96,9 @@ async def test_a_pause_keeps_each_rest_of_the_wait_and_a_resumption_does_not_bur
     assert len(events) == MANY - 1
     assert events[0]["data"]["reason"] == "wrong text"
     assert events[0]["data"]["cause"] == {"actor": "olga"}
-    assert (await cli.fine("pause", "greeting")).out.startswith("greeting is paused already, by olga since ")
+    again = (await cli.fine("pause", "greeting", "--reason", "sale")).out
+    assert again.startswith("greeting is paused already, by olga since ")
+    assert again.endswith(": wrong text; that stays as it is\n")
     assert "# paused by olga: wrong text" in (await cli.fine("show", "greeting")).out
 
     resumed = await cli.fine("resume", "greeting")

@@ -42,7 +42,11 @@ async def test_one_is_paused_resumed_skipped_hastened_and_cancelled(greeting: Cl
     one = await id_of(pool)
     told: list[tuple[tuple[str, ...], str]] = [
         (("pause", one, "--reason", "holiday"), "greeting of c0: paused, next step 23:59:"),
-        (("pause", one), "it is so already; nothing changed"),
+        (("pause", one), "it is so already; nothing changed\n"),
+        (
+            ("pause", one, "--reason", "sale"),
+            "it is so already; nothing changed; what was said before as its reason stay",
+        ),
         (("resume", one), "greeting of c0: active, next step 20"),
         (("skip", one, "--step", "hello"), "greeting of c0: active, next step 20"),
         (("run-now", one), "greeting of c0: active, next step 20"),

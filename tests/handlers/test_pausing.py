@@ -1,11 +1,13 @@
 """A paused cadence: nothing is sent, nothing is lost, nobody slips in, and going on is no burst."""
 
 import asyncio
+import itertools
 from datetime import timedelta
 
 from cadence_engine.domain.cadence import CadenceVersion, Wait
 from cadence_engine.domain.enroll import EnrollRequest
 from cadence_engine.domain.events import Cause
+from cadence_engine.domain.spread import WELL_APART
 from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence, resume_cadence
 from cadence_engine.handlers.enroll import enroll
 from cadence_engine.handlers.unpark import recheck_parked
@@ -43,6 +45,28 @@ async def test_each_keeps_the_rest_of_its_wait_and_nothing_bursts(stage: Stage) 
     left = {row["contact_id"]: row["wait_left"] for row in rows}
     assert timedelta(hours=1, minutes=59) < left["ana"] <= timedelta(hours=2)
     assert timedelta(minutes=59) < left["bia"] <= timedelta(hours=1)
+
+
+async def test_what_was_overdue_goes_one_after_the_other_whoever_moves_it(stage: Stage) -> None:
+    """A batch each, and in turns with a worker that knows nothing of the batches before."""
+    await stage.publish(definition())
+    contacts = [f"c{n}" for n in range(6)]
+    for contact in contacts:
+        await stage.hears("contact.created", contactId=contact, phone=PHONE)
+    await stage.pool.execute("UPDATE cadence_enrollments SET next_run_at = now() - interval '1 hour'")
+    await _pause(stage)
+    await _settle(stage)
+    await _resume(stage)
+    resumed_at = await stage.now()
+    await asyncio.gather(_settle(stage), _settle(stage))
+    rows = await stage.pool.fetch("SELECT next_run_at FROM cadence_enrollments ORDER BY next_run_at")
+    due = [row[0] for row in rows]
+    assert due[0] >= resumed_at
+    assert [later - earlier >= WELL_APART for earlier, later in itertools.pairwise(due)] == [True] * 5
+    assert due[-1] < resumed_at + timedelta(seconds=30)
+
+    await _pause(stage)
+    assert await stage.pool.fetchval("SELECT free_from FROM cadences") is None
 
 
 async def test_the_rest_counts_from_the_flag_however_long_the_moving_takes(stage: Stage) -> None:

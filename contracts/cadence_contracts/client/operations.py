@@ -106,14 +106,18 @@ class Operations(Transport):
         return await self._ask("GET", f"/v1/cadences/{part(key)}/versions", Versions)
 
     async def pause_cadence(self, key: str, body: Why | None = None) -> CadenceStatusTold:
-        """Let nobody enter and no step run, from now on; each enrollment keeps the rest of its wait. Again is fine.
+        """Let nobody enter and no step run, from now on; each enrollment keeps the rest of its wait.
+
+        Again is fine, and changes nothing: the answer has who paused it first, and why.
 
         Needs the scope `operate`.
         """
         return await self._ask("POST", f"/v1/cadences/{part(key)}/pause", CadenceStatusTold, body=body)
 
     async def resume_cadence(self, key: str, body: Why | None = None) -> CadenceStatusTold:
-        """Go on where it was paused: the rest of each wait begins now, so that nothing bursts. Again is fine.
+        """Go on where it was paused: the rest of each wait begins now. Again is fine.
+
+        What was overdue goes one after the other, ten a second, so that nothing bursts.
 
         Needs the scope `operate`.
         """
@@ -329,6 +333,9 @@ class Operations(Transport):
     async def pause_enrollment(self, enrollment_id: UUID, body: PauseAsked | None = None) -> EnrollmentTold:
         """Let no step run until it is resumed, and keep the rest of the wait. It outlasts a resumption of its
         cadence.
+
+        Again is fine: another `until` counts from then on, with its reason; the same changes nothing, its reason
+        neither.
 
         Needs the scope `operate`.
         """

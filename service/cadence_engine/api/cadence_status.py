@@ -60,7 +60,10 @@ class CadenceStatusTold(Told):
     refusals=[Code.CADENCE_NOT_FOUND, Code.CADENCE_ARCHIVED],
 )
 async def pause_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
-    """Let nobody enter and no step run, from now on; each enrollment keeps the rest of its wait. Again is fine."""
+    """Let nobody enter and no step run, from now on; each enrollment keeps the rest of its wait.
+
+    Again is fine, and changes nothing: the answer has who paused it first, and why.
+    """
     return await _set(pause_cadence, call, path, body)
 
 
@@ -72,7 +75,10 @@ async def pause_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
     refusals=[Code.CADENCE_NOT_FOUND, Code.CADENCE_ARCHIVED, Code.STILL_MOVING],
 )
 async def resume_cadence_(call: Call, path: CadencePath, body: Why) -> Answer:
-    """Go on where it was paused: the rest of each wait begins now, so that nothing bursts. Again is fine."""
+    """Go on where it was paused: the rest of each wait begins now. Again is fine.
+
+    What was overdue goes one after the other, ten a second, so that nothing bursts.
+    """
     return await _set(resume_cadence, call, path, body)
 
 

@@ -16,8 +16,8 @@ from cadence_engine.api.wire import Key, Told, Why, Words
 from cadence_engine.domain.api_key import Scope
 from cadence_engine.domain.operate import Cancel, Left, Operation, Pause, Resume, RunNow, Skip
 from cadence_engine.domain.resume import ResumeMode
+from cadence_engine.domain.spread import WELL_APART
 from cadence_engine.handlers.operate import (
-    WELL_APART,
     Batch,
     Done,
     LeftAsIs,
@@ -119,7 +119,10 @@ NOT_DONE = [Code.ENROLLMENT_NOT_FOUND, *REFUSED_BY.values()]
     refusals=NOT_DONE,
 )
 async def pause_enrollment(call: Call, path: EnrollmentPath, body: PauseAsked) -> Answer:
-    """Let no step run until it is resumed, and keep the rest of the wait. It outlasts a resumption of its cadence."""
+    """Let no step run until it is resumed, and keep the rest of the wait. It outlasts a resumption of its cadence.
+
+    Again is fine: another `until` counts from then on, with its reason; the same changes nothing, its reason neither.
+    """
     return await _operate(call, path, Pause(body.until), body)
 
 

@@ -24,6 +24,7 @@ from cadence_engine.handlers.cadence_status import (
 )
 from cadence_engine.handlers.unpark import Retried, retry_parked
 from cadence_engine.storage import cadences, holding
+from cadence_engine.storage.cadences import Cadence
 from cadence_engine.storage.database import UnitOfWork
 
 
@@ -45,7 +46,7 @@ def pause(key: Key, company: Company, actor: Actor, *, reason: Reason = None) ->
             case NotFound():
                 raise await _unknown(opened, company, key)
             case AlreadySo(cadence) if cadence.settled:
-                return f"{key} is paused already, by {cadence.actor} since {output.at(cadence.status_at)}"
+                return _already("paused", cadence)
             case Flagged(cadence) | AlreadySo(cadence):
                 moved = await settling.settle(opened, cadence)
                 return f"{key} is paused: nothing of it runs any more; {moved} enrollments keep the rest of their wait"
@@ -57,7 +58,9 @@ def pause(key: Key, company: Company, actor: Actor, *, reason: Reason = None) ->
 
 
 def resume(key: Key, company: Company, actor: Actor, *, reason: Reason = None) -> None:
-    """Activate a paused cadence: the rest of each wait begins now, so that nothing bursts."""
+    """Activate a paused cadence: the rest of each wait begins now. What was overdue goes one after the other, ten a
+    second, so that nothing bursts; `enrollment run-now` lets them go at once.
+    """
 
     async def main(opened: Session) -> str:
         while True:
@@ -100,7 +103,7 @@ def archive(
             case NotFound():
                 raise await _unknown(opened, company, key)
             case AlreadySo(cadence) if cadence.settled:
-                return f"{key} is archived already, by {cadence.actor} since {output.at(cadence.status_at)}"
+                return _already("archived", cadence)
             case Flagged(cadence) | AlreadySo(cadence):
                 moved = await settling.settle(opened, cadence)
                 return f"{key} is archived: {moved} enrollments are cancelled"
@@ -140,6 +143,12 @@ def unarchive(key: Key, company: Company, actor: Actor, *, reason: Reason = None
                     assert_never(outcome)
 
     output.say(session.run(main))
+
+
+def _already(status: str, cadence: Cadence) -> str:
+    because = f": {cadence.reason}" if cadence.reason else ", without a reason"
+    since = f"by {cadence.actor} since {output.at(cadence.status_at)}{because}"
+    return f"{cadence.key} is {status} already, {since}; that stays as it is"
 
 
 def _archived(key: str) -> Refused:

@@ -16,8 +16,8 @@ from cadence_engine.cli.session import Actor, Json, Reason, Session, Yes
 from cadence_engine.domain.enrollment import Enrollment, PausedBy, Status
 from cadence_engine.domain.operate import Cancel, Left, Pause, Resume, RunNow, Skip
 from cadence_engine.domain.resume import ResumeMode
+from cadence_engine.domain.spread import WELL_APART
 from cadence_engine.handlers.operate import (
-    WELL_APART,
     Batch,
     Done,
     LeftAsIs,
@@ -218,7 +218,8 @@ def _about_one(company: str, enrollment_id: UUID, order: Order) -> None:
         case Done(enrollment):
             output.say(f"{enrollment.cadence_key} of {enrollment.contact_id}: {_stands(enrollment)}")
         case LeftAsIs(_, Left.ALREADY):
-            output.say(f"{Left.ALREADY.meaning}; nothing changed")
+            kept = "; what was said before as its reason stays" if order.reason else ""
+            output.say(f"{Left.ALREADY.meaning}; nothing changed{kept}")
         case LeftAsIs(_, why):
             output.refuse(f"{why.meaning}; nothing changed")
         case NotFound():

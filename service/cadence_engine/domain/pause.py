@@ -50,13 +50,8 @@ def pause(
     return Decision(paused, (events.about(paused, events.PAUSED, now, cause, **more),), enrollment)
 
 
-def resume(
-    enrollment: Enrollment, *, now: datetime, cause: Cause, reason: str | None, due: datetime | None = None
-) -> Decision:
-    """A paused enrollment going on where it was held: the rest of its wait begins now, unless it is `due` otherwise."""
-    if enrollment.wait_left is None:
-        raise ValueError(f"enrollment {enrollment.enrollment_id} is {enrollment.status}: only a paused one is resumed")
-    due = due or now + enrollment.wait_left
+def resume(enrollment: Enrollment, *, now: datetime, cause: Cause, reason: str | None, due: datetime) -> Decision:
+    """A paused enrollment going on where it was held, its step `due` then."""
     resumed = enrollment.freed()._replace(status=Status.ACTIVE, next_run_at=due, revision=enrollment.revision + 1)
     more = {"reason": reason, "actor": cause.actor, "nextRunAt": wire_time(due)}
     return Decision(resumed, (events.about(resumed, events.RESUMED, now, cause, **more),), enrollment)

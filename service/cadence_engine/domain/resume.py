@@ -1,6 +1,6 @@
 """Ways in which an enrollment that was paused goes on. None makes a burst: what is overdue goes one after the other."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cadence_engine.domain import pause, schedule
@@ -36,12 +36,26 @@ def resume(
     reason: str | None,
 ) -> Decision:
     """A paused enrollment goes on; `spread` gives a moment to each that would be overdue."""
-    if enrollment.wait_left is None or enrollment.held_due_at is None:
-        raise ValueError(f"enrollment {enrollment.enrollment_id} is {enrollment.status}: only a paused one is resumed")
+    if mode is ResumeMode.SHIFT:
+        return shift(enrollment, spread, now=now, cause=cause, reason=reason)
+    due = _held(enrollment)[0]
     if mode is ResumeMode.SKIP_MISSED:
-        return _without_missed(enrollment, enrollment.held_due_at, version, zone, spread, now, cause, reason)
-    due = now + enrollment.wait_left if mode is ResumeMode.SHIFT else enrollment.held_due_at
+        return _without_missed(enrollment, due, version, zone, spread, now, cause, reason)
     return pause.resume(enrollment, now=now, cause=cause, reason=reason, due=due if due > now else spread.take())
+
+
+def shift(enrollment: Enrollment, spread: Spread, *, now: datetime, cause: Cause, reason: str | None) -> Decision:
+    """The rest of the wait of a paused enrollment begins now; if nothing is left of it, `spread` gives the moment."""
+    left = _held(enrollment)[1]
+    due = now + left if left else spread.take()
+    return pause.resume(enrollment, now=now, cause=cause, reason=reason, due=due)
+
+
+def _held(enrollment: Enrollment) -> tuple[datetime, timedelta]:
+    """When a paused enrollment would have been due, and what was left of its wait."""
+    if enrollment.held_due_at is None or enrollment.wait_left is None:
+        raise ValueError(f"enrollment {enrollment.enrollment_id} is {enrollment.status}: only a paused one is resumed")
+    return enrollment.held_due_at, enrollment.wait_left
 
 
 def _without_missed(

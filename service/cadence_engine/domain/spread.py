@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+WELL_APART = timedelta(seconds=0.1)
+
 
 class Spread:
     """Moments from `first` on, each `apart` of the one before. `free_from` is the next one that nobody has taken."""

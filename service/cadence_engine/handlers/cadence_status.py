@@ -12,6 +12,8 @@ from cadence_engine.domain.decision import Decision
 from cadence_engine.domain.enrollment import Enrollment, PausedBy
 from cadence_engine.domain.events import Cause
 from cadence_engine.domain.pause import CadenceStatus
+from cadence_engine.domain.resume import shift
+from cadence_engine.domain.spread import WELL_APART, Spread
 from cadence_engine.handlers.apply import apply
 from cadence_engine.storage import cadences, contacts, holding
 from cadence_engine.storage.cadences import Cadence
@@ -146,19 +148,30 @@ async def move_unsettled(
     if not misfits:
         return Moved(found)
     await contacts.lock(unit.connection, [(found.company_id, contact_id) for contact_id, _ in misfits])
-    current = await cadences.share(unit.connection, found.company_id, found.cadence_id)
+    current = await _held_as_it_is(unit, found)
     if current is None or current.status_at != found.status_at:
         return Moved(found, superseded=True)
     locked = await holding.lock_misfits(unit.connection, found, [enrollment_id for _, enrollment_id in misfits])
-    await apply(unit, [_decide(found, enrollment, unit) for enrollment in locked])
+    first = max(unit.now, current.free_from or unit.now)
+    spread = Spread(first, WELL_APART)
+    await apply(unit, [_decide(current, enrollment, spread, unit) for enrollment in locked])
+    if spread.free_from != first:
+        await cadences.note_free_from(unit.connection, current, spread.free_from)
     return Moved(found, len(locked), misfits[-1][0])
 
 
-def _decide(cadence: Cadence, enrollment: Enrollment, unit: UnitOfWork) -> Decision:
+async def _held_as_it_is(unit: UnitOfWork, cadence: Cadence) -> Cadence | None:
+    # Who resumes has it alone: whatever is overdue goes one after the other, though several may be moving them.
+    if cadence.status is CadenceStatus.ACTIVE:
+        return await cadences.lock(unit.connection, cadence.company_id, cadence.key)
+    return await cadences.share(unit.connection, cadence.company_id, cadence.cadence_id)
+
+
+def _decide(cadence: Cadence, enrollment: Enrollment, spread: Spread, unit: UnitOfWork) -> Decision:
     cause, reason = Cause(actor=cadence.actor), cadence.reason
     match cadence.status:
         case CadenceStatus.ACTIVE:
-            return rule.resume(enrollment, now=unit.now, cause=cause, reason=reason)
+            return shift(enrollment, spread, now=unit.now, cause=cause, reason=reason)
         case CadenceStatus.PAUSED:
             held_at = cadence.status_at
             return rule.pause(

@@ -14,7 +14,7 @@ from cadence_engine.domain.facts import Facts
 from cadence_engine.domain.operate import AT_WORK, Left, Operation, Resume, Situation, Skip, decide
 from cadence_engine.domain.pause import CadenceStatus
 from cadence_engine.domain.policy import Policy
-from cadence_engine.domain.spread import Spread
+from cadence_engine.domain.spread import WELL_APART, Spread
 from cadence_engine.handlers.apply import apply
 from cadence_engine.storage import cadences, contacts
 from cadence_engine.storage.cadences import VersionKey
@@ -24,7 +24,6 @@ from cadence_engine.storage.enrollments import choose, load, resuming
 from cadence_engine.storage.enrollments.choose import Chosen, Place
 from cadence_engine.storage.watermark import clock
 
-WELL_APART = timedelta(seconds=0.1)
 AS_SAID_BEFORE = "its pause was until now"
 
 

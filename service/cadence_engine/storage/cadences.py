@@ -42,6 +42,8 @@ class Cadence:
     actor: str | None
     reason: str | None
     current_version: int
+    free_from: datetime | None
+    """While those whom a pause held go on: the next moment that is given to none of them. None: none was overdue."""
 
     @classmethod
     def from_row(cls, row: asyncpg.Record) -> "Cadence":
@@ -52,7 +54,7 @@ class Cadence:
         return self.company_id, self.cadence_id, self.current_version
 
 
-COLUMNS = "company_id, cadence_id, key, status, status_at, settled, actor, reason, current_version"
+COLUMNS = "company_id, cadence_id, key, status, status_at, settled, actor, reason, current_version, free_from"
 
 
 def to_json(definition: Definition) -> dict[str, Any]:
@@ -274,7 +276,8 @@ async def set_status(
     """Flag a locked cadence: new claims and enrollments see it at once, its live rows are still to be moved."""
     row = await conn.fetchrow(
         f"""
-        UPDATE cadences SET status = $3, status_at = clock_timestamp(), settled = false, actor = $4, reason = $5
+        UPDATE cadences SET
+            status = $3, status_at = clock_timestamp(), settled = false, actor = $4, reason = $5, free_from = NULL
         WHERE company_id = $1 AND cadence_id = $2
         RETURNING {COLUMNS}
         """,  # noqa: S608  # a constant of this module
@@ -287,6 +290,16 @@ async def set_status(
     if row is None:
         raise LookupError(f"cadence {cadence.cadence_id} vanished while it was locked")
     return Cadence.from_row(row)
+
+
+async def note_free_from(conn: Connection, cadence: Cadence, free_from: datetime) -> None:
+    """Where the next batch of a locked, active cadence goes on with giving moments to what is overdue."""
+    await conn.execute(
+        "UPDATE cadences SET free_from = $3 WHERE company_id = $1 AND cadence_id = $2",
+        cadence.company_id,
+        cadence.cadence_id,
+        free_from,
+    )
 
 
 async def next_unsettled(conn: Connection) -> Cadence | None:

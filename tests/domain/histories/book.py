@@ -2,28 +2,34 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from cadence_engine.domain.cadence import API, Definition, ReentryRule
+from cadence_engine.domain.operate import Operation
 from tests.domain.histories.drawn import CONTACTS, CREATED, NEW_YORK, PURCHASED, TOKYO, Record
 from tests.domain.histories.local_time import end_of
-from tests.domain.histories.passage import SCHEDULE, Passage
+from tests.domain.histories.operated import Operated, Order, Turns
+from tests.domain.histories.passage import OPERATOR, SCHEDULE
 from tests.domain.histories.person import Person
 
 MAX_LAG = timedelta(seconds=5)
-OPERATOR = {"actor": "olga"}
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
 class Plan:
-    """A cadence as it stands. `held_at`: since when it is paused."""
+    """A cadence as it stands. `held_at`: since when it is paused, or out of use if it is `archived`; `turns`: for what
+    goes on overdue after a pause.
+    """
 
     cadence_id: UUID
     definition: Definition
     version: int = 1
     held_at: datetime | None = None
+    archived: bool = False
+    turns: Turns = field(default_factory=lambda: Turns(EVER))
 
 
 @dataclass
@@ -36,7 +42,7 @@ class Book:
     people: dict[str, Person] = field(default_factory=lambda: {name: Person() for name in CONTACTS})
     heard_of: set[str] = field(default_factory=set)
     conversations: set[str] = field(default_factory=set)
-    passages: dict[UUID, Passage] = field(default_factory=dict)
+    passages: dict[UUID, Operated] = field(default_factory=dict)
 
     def apply(self, page: Sequence[Record], ids: Iterable[UUID]) -> list[str]:
         """A page of one stream; what came of the enrollments that it asks for, which take `ids`."""
@@ -73,7 +79,7 @@ class Book:
         refusal = self._refusal(plan, contact, conversation, trigger, triggered_at)
         if refusal:
             return refusal
-        passage = Passage(
+        passage = Operated(
             id=enrollment_id,
             cadence_id=plan.cadence_id,
             plan=plan.definition,
@@ -101,19 +107,33 @@ class Book:
             if passage.contact in contacts and passage.status == "parked" and not self._held(passage):
                 passage.look_again(self.people[passage.contact], self.now, cause)
 
-    def misfits(self, key: str) -> list[Passage]:
-        """What a pause or a resumption has still to move, in the order of the contacts."""
-        status = "paused" if self.plans[key].held_at is None else "active"
-        found = [p for p in self.passages.values() if p.plan.key == key and p.status == status]
+    def misfits(self, key: str) -> list[Operated]:
+        """What a pause, a resumption or the archiving has still to move, in the order of the contacts."""
+        plan = self.plans[key]
+        misfit = ("paused", "cadence") if plan.held_at is None else ("active", None)
+        mine = [p for p in self.passages.values() if p.plan.key == key and p.live]
+        found = [p for p in mine if plan.archived or (p.status, p.paused_by) == misfit]
         return sorted(found, key=lambda passage: passage.contact)
 
     def move(self, key: str, rows: int) -> None:
-        held_at = self.plans[key].held_at
+        plan = self.plans[key]
+        held_at, turns = plan.held_at, plan.turns
+        turns.following = max(turns.following, self.now)
         for passage in self.misfits(key)[:rows]:
-            if held_at is None:
-                passage.resume(self.now, OPERATOR)
+            if plan.archived:
+                passage.cancel("cadence_archived", OPERATOR, self.now, note="because")
+            elif held_at is None:
+                passage.resume(self.now, OPERATOR, passage.shifted(self.now, turns))
             else:
                 passage.pause(held_at, self.now, OPERATOR)
+
+    def operate(self, passages: Iterable[Operated], operation: Operation, **by: Any) -> list[str]:
+        """What comes of an order about these."""
+        turns = Turns(self.now)
+        return [
+            each.obey(Order(operation, self.now, self.zone(each.contact), not self._held(each), turns, **by))
+            for each in passages
+        ]
 
     def zone(self, contact: str) -> str:
         """Where the days of a contact are counted: its own zone, its company's, or the default."""
@@ -138,23 +158,23 @@ class Book:
             answered = [p for p in self._live(record.contact) if p.is_reply(record.at)]
             self._cancel(answered, "replied", record, messageId=record.id)
 
-    def _cancel(self, passages: Iterable[Passage], reason: str, record: Record, **more: str) -> None:
+    def _cancel(self, passages: Iterable[Operated], reason: str, record: Record, **more: str) -> None:
         for passage in passages:
             passage.cancel(reason, _cause(record), self.now, **more)
 
     def _known(self, record: Record) -> str | None:
         return record.conversation if record.conversation in self.conversations else None
 
-    def _doomed(self, contact: str) -> Iterable[Passage]:
+    def _doomed(self, contact: str) -> Iterable[Operated]:
         person = self.people[contact]
         return (
             p for p in self._live(contact) if person.forgets(p.triggered_at) or (person.erased and p.trigger == API)
         )
 
-    def _live(self, contact: str) -> list[Passage]:
+    def _live(self, contact: str) -> list[Operated]:
         return [p for p in self.passages.values() if p.contact == contact and p.live]
 
-    def _held(self, passage: Passage) -> bool:
+    def _held(self, passage: Operated) -> bool:
         return self.plans[passage.plan.key].held_at is not None
 
     def _triggered(self, records: Iterable[Record]) -> Iterable[tuple[Record, str, str]]:
@@ -189,7 +209,7 @@ class Book:
         return None if not mine or self._may_again(definition, mine, inbound, triggered_at) else "reentry"
 
     def _may_again(
-        self, definition: Definition, mine: list[Passage], inbound: datetime | None, triggered_at: datetime
+        self, definition: Definition, mine: list[Operated], inbound: datetime | None, triggered_at: datetime
     ) -> bool:
         last = max(mine, key=lambda passage: (passage.started_at, passage.ended_at))
         rule = definition.reentry

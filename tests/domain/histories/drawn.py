@@ -1,6 +1,6 @@
 """What a history is made of: definitions, and what happens to people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -21,6 +21,8 @@ from cadence_engine.domain.cadence import (
     Variable,
     Wait,
 )
+from cadence_engine.domain.operate import Cancel, Operation, Pause, Resume, RunNow, Skip
+from cadence_engine.domain.resume import ResumeMode
 
 CREATED = "contact.created"
 PURCHASED = "purchase.completed"
@@ -128,6 +130,19 @@ _WHERES: dict[str, some.SearchStrategy[Mapping[str, tuple[Scalar, ...]]]] = {
     "onboarding": some.just({}),
     "upsell": some.sampled_from([{}, {"product": ("pro",)}]),
 }
+
+
+def operations(now: datetime, steps: Sequence[str | None]) -> some.SearchStrategy[Operation]:
+    """Any order of an operator; those of them that name a step mostly name one of `steps`."""
+    keys = [*(key for key in steps if key), "z"]
+    return some.one_of(
+        some.builds(Pause, some.none() | TICKS.map(lambda by: now + by)),
+        some.builds(Resume, some.sampled_from(ResumeMode)),
+        some.builds(Skip, some.sampled_from(keys)),
+        some.just(RunNow()),
+        some.just(RunNow()),
+        some.just(Cancel()),
+    )
 
 
 def definitions(key: str) -> some.SearchStrategy[Definition]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from cadence_engine.domain import enroll, gate, park, pause
+from cadence_engine.domain import enroll, gate, operate, park, pause
 from cadence_engine.domain.advance import Obstacle, address, advance
 from cadence_engine.domain.cadence import API, CadenceVersion, Definition
 from cadence_engine.domain.cancel import CancelReason, cancel
@@ -14,7 +16,10 @@ from cadence_engine.domain.enroll import AlreadyEnrolled, Enrolled, EnrollReques
 from cadence_engine.domain.enrollment import Enrollment, PausedBy, Status
 from cadence_engine.domain.events import SCHEDULE, Cause
 from cadence_engine.domain.gate import GateReading, Held
+from cadence_engine.domain.operate import Left, Operation
 from cadence_engine.domain.pause import CadenceStatus
+from cadence_engine.domain.resume import shift
+from cadence_engine.domain.spread import WELL_APART, Spread
 from tests.domain.histories.passage import COMPANY
 from tests.domain.histories.rows import Cadence, Rows, decided, twice
 
@@ -73,15 +78,34 @@ class Engine(Rows):
 
     def hold(self, cadence_id: UUID, status: CadenceStatus) -> None:
         cadence = self.cadences[cadence_id]
-        cadence.status, cadence.status_at = status, self.now
+        cadence.status, cadence.status_at, cadence.free_from = status, self.now, None
 
     def move(self, cadence_id: UUID, rows: int) -> None:
         """Let up to `rows` enrollments follow their cadence's status, in the order of the contacts."""
         cadence = self.cadences[cadence_id]
-        misfit = Status.PAUSED if self.active(cadence_id) else Status.ACTIVE
-        found = [e for e in self.enrollments.values() if e.cadence_id == cadence_id and e.status is misfit]
-        found.sort(key=lambda enrollment: enrollment.contact_id)
-        self.save(decided(found[:rows], lambda e: self._moved(e, cadence)))
+        misfit = (Status.PAUSED, PausedBy.CADENCE) if self.active(cadence_id) else (Status.ACTIVE, None)
+        ends = cadence.status is CadenceStatus.ARCHIVED
+        mine = [e for e in self.enrollments.values() if e.cadence_id == cadence_id and e.live]
+        found = [e for e in mine if ends or (e.status, e.paused_by) == misfit]
+        for each in sorted(found, key=lambda enrollment: enrollment.contact_id)[:rows]:
+            decision, cadence.free_from = twice(partial(self._moved, cadence=cadence), each)
+            self.save([decision])
+
+    def operate(
+        self, ids: Iterable[UUID], operation: Operation, cause: Cause = OPERATOR, reason: str = "because"
+    ) -> list[str]:
+        """Carry out an order about these enrollments; `done`, or why one was left as it is."""
+        outcomes, free_from = [], self.now
+        for each in ids:
+            ask = partial(self._operated, operation=operation, free_from=free_from, cause=cause, reason=reason)
+            outcome, free_from = twice(ask, self.enrollments[each])
+            if isinstance(outcome, Decision):
+                self.save([outcome])
+            outcomes.append("done" if isinstance(outcome, Decision) else outcome.value)
+        return outcomes
+
+    def whose_pause_ends(self) -> list[UUID]:
+        return [e.enrollment_id for e in self.enrollments.values() if e.resume_at and e.resume_at <= self.now]
 
     def cancel(
         self,
@@ -119,11 +143,27 @@ class Engine(Rows):
             return park.still_parked(enrollment, facts)
         return park.park(enrollment, obstacle.reason, obstacle.detail, facts, self.now)
 
-    def _moved(self, enrollment: Enrollment, cadence: Cadence) -> Decision:
+    def _moved(self, enrollment: Enrollment, cadence: Cadence) -> tuple[Decision, datetime | None]:
         if cadence.status is CadenceStatus.ACTIVE:
-            return pause.resume(enrollment, now=self.now, cause=OPERATOR, reason="because")
+            spread = Spread(max(self.now, cadence.free_from or self.now), WELL_APART)
+            return shift(enrollment, spread, now=self.now, cause=OPERATOR, reason="because"), spread.free_from
+        if cadence.status is CadenceStatus.ARCHIVED:
+            return cancel(enrollment, CancelReason.CADENCE_ARCHIVED, OPERATOR, self.now, note="because"), None
         held_at, by = cadence.status_at, PausedBy.CADENCE
-        return pause.pause(enrollment, by=by, held_at=held_at, now=self.now, cause=OPERATOR, reason="because")
+        return pause.pause(enrollment, by=by, held_at=held_at, now=self.now, cause=OPERATOR, reason="because"), None
+
+    def _operated(
+        self, enrollment: Enrollment, operation: Operation, free_from: datetime, cause: Cause, reason: str
+    ) -> tuple[Decision | Left, datetime]:
+        spread = Spread(free_from, WELL_APART)
+        situation = operate.Situation(
+            version=self.version(enrollment),
+            cadence_status=self.cadences[enrollment.cadence_id].status,
+            zone=self.facts(enrollment).zone(self.policy.default_time_zone),
+            spread=spread,
+            now=self.now,
+        )
+        return operate.decide(operation, enrollment, situation, cause, reason), spread.free_from
 
 
 def said(outcome: Outcome) -> str:

@@ -9,23 +9,26 @@ from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from cadence_engine.domain.cadence import API, Definition
-from cadence_engine.domain.cancel import CancelReason
 from cadence_engine.domain.company import Company
 from cadence_engine.domain.events import PARKED, RESUMED
+from cadence_engine.domain.events import SCHEDULE as SCHEDULED
 from cadence_engine.domain.gate import GateReading
 from cadence_engine.domain.known import Known
+from cadence_engine.domain.operate import Operation, Pause, Resume, RunNow, Skip
 from cadence_engine.domain.pause import CadenceStatus
+from cadence_engine.domain.resume import ResumeMode
 from tests.domain.histories import checks, drawn
-from tests.domain.histories.book import OPERATOR, Book, Plan
+from tests.domain.histories.book import Book, Plan
 from tests.domain.histories.consumer import Consumer
 from tests.domain.histories.drawn import GATE_STREAMS, STREAMS, Record, Stream
-from tests.domain.histories.engine import OPERATOR as OLGA
 from tests.domain.histories.engine import said
-from tests.domain.histories.passage import COMPANY, SCHEDULE
+from tests.domain.histories.operated import Operated, Turns
+from tests.domain.histories.passage import COMPANY, OPERATOR, SCHEDULE
 from tests.domain.histories.rows import StaleError
 
 ONBOARDING, UPSELL = "onboarding", "upsell"
 MOMENT = timedelta(microseconds=1)
+AS_SAID_BEFORE = "its pause was until now"
 
 OFFS = some.sampled_from([timedelta(), timedelta(), MOMENT, -MOMENT, timedelta(hours=1)])
 
@@ -194,12 +197,47 @@ class History(RuleBasedStateMachine):
         assert outcome == self.book.enroll(key, contact, API, self.book.now, OPERATOR, enrollment_id, conversation)
         self._compare()
 
-    @rule(choice=some.integers(0, 9))
-    def operator_cancels(self, choice: int) -> None:
-        for passage in [passage for passage in self.book.passages.values() if passage.live][choice : choice + 1]:
-            self.engine.cancel({passage.id: OLGA}, CancelReason.OPERATOR, note="enough")
-            passage.cancel("operator", OPERATOR, self.book.now, note="enough")
-            self._compare()
+    @precondition(lambda self: self.book.passages)
+    @rule(data=some.data(), choice=some.integers(0, 9), at_most=some.integers(1, 4), ended_too=some.booleans())
+    def operator_orders(self, data: some.DataObject, choice: int, at_most: int, ended_too: bool) -> None:
+        """One enrollment, or a batch."""
+        chosen = self._chosen(choice, at_most, ended_too)
+        self._order(chosen, data.draw(drawn.operations(self.book.now, [each.step_key for each in chosen])))
+
+    @precondition(lambda self: any(each.live for each in self.book.passages.values()))
+    @rule(choice=some.integers(0, 9), at_most=some.integers(1, 4), by=drawn.TICKS)
+    def operator_skips(self, choice: int, at_most: int, by: timedelta) -> None:
+        """Whoever waits at the step of the first that is chosen; and whoever is behind it is left."""
+        self._set_clock(self.book.now + by)
+        chosen = self._chosen(choice, at_most)
+        self._order(chosen, Skip(chosen[0].step_key or ""))
+
+    @precondition(lambda self: any(each.status == "active" for each in self.book.passages.values()))
+    @rule(choice=some.integers(0, 9), at_most=some.integers(1, 4))
+    def operator_hastens(self, choice: int, at_most: int) -> None:
+        self._order(self._chosen(choice, at_most), RunNow())
+        self.worker_looks(crashes=False)
+
+    @precondition(lambda self: self.book.passages)
+    @rule(by=drawn.TICKS, more=drawn.TICKS, mode=some.sampled_from(ResumeMode), skip=some.booleans())
+    def all_are_held_for_a_time(self, by: timedelta, more: timedelta, mode: ResumeMode, skip: bool) -> None:
+        """With an end of their pause that may come before it is ended, and long enough to miss steps."""
+        everyone = list(self.book.passages.values())
+        self._order(everyone, Pause(self.book.now + by))
+        self._set_clock(self.book.now + more)
+        if skip:
+            self._order(everyone, Skip(everyone[-1].step_key or ""))
+        self._order(everyone, Resume(mode))
+
+    @rule()
+    def pauses_end(self) -> None:
+        """Those that were to end by now."""
+        ending = [each for each in self.book.passages.values() if each.resume_at and each.resume_at <= self.book.now]
+        assert self.engine.whose_pause_ends() == [each.id for each in ending]
+        outcomes = self.engine.operate([each.id for each in ending], Resume(), SCHEDULED, AS_SAID_BEFORE)
+        assert outcomes == self.book.operate(ending, Resume(), by=SCHEDULE, reason=AS_SAID_BEFORE)
+        assert set(outcomes) <= {"done"}
+        self._compare()
 
     @rule(data=some.data(), key=keys)
     def new_version(self, data: some.DataObject, key: str) -> None:
@@ -211,16 +249,39 @@ class History(RuleBasedStateMachine):
     def pause_or_resume(self, key: str, rows: int) -> None:
         """The flag is turned, though a pause ends only when it is settled; up to `rows` enrollments follow at once."""
         plan = self.book.plans[key]
-        if plan.held_at is None or not self.book.misfits(key):
+        if not plan.archived and (plan.held_at is None or not self.book.misfits(key)):
             plan.held_at = self.book.now if plan.held_at is None else None
+            plan.turns = Turns(self.book.now)
             self.engine.hold(plan.cadence_id, CadenceStatus.PAUSED if plan.held_at else CadenceStatus.ACTIVE)
         self._move(key, rows)
 
-    @rule(key=keys, by=drawn.TICKS, rows=some.integers(0, 3))
-    def pause_goes_by(self, key: str, by: timedelta, rows: int) -> None:
+    @rule(key=keys, rows=some.integers(0, 3), by=drawn.TICKS, meant=some.sampled_from([False, False, False, True]))
+    def archived_and_brought_back(self, key: str, rows: int, by: timedelta, meant: bool) -> None:
+        """Whoever is in it is cancelled, and it comes back paused once that is done. Seldom: it ends much."""
+        if not meant:
+            return
+        plan = self.book.plans[key]
+        plan.archived, plan.held_at = True, self.book.now
+        self.engine.hold(plan.cadence_id, CadenceStatus.ARCHIVED)
+        self._move(key, rows)
+        self.time_passes(by)
+        self.worker_looks(crashes=False)
+        if not self.book.misfits(key):
+            plan.archived, plan.held_at = False, self.book.now
+            self.engine.hold(plan.cadence_id, CadenceStatus.PAUSED)
+
+    @rule(
+        key=keys,
+        by=drawn.TICKS,
+        rows=some.integers(0, 3),
+        meanwhile=some.sampled_from([None, None, Pause(), Resume(), RunNow()]),
+    )
+    def pause_goes_by(self, key: str, by: timedelta, rows: int, meanwhile: Operation | None) -> None:
         self.pause_or_resume(key, rows)
         self._set_clock(self.book.now + by)
         self._move(key, 10)
+        if meanwhile:
+            self._order(list(self.book.passages.values()), meanwhile)
         self._set_clock(self.book.now + by)
         self.pause_or_resume(key, rows)
 
@@ -257,6 +318,15 @@ class History(RuleBasedStateMachine):
         outcomes = self.engine.apply_page(page, self._ids(first))
         assert [said(outcome) for outcome in outcomes] == self.book.apply(page, self._ids(first))
         self.applied += page
+        self._compare()
+
+    def _chosen(self, choice: int, at_most: int, ended_too: bool = False) -> list[Operated]:
+        candidates = [each for each in self.book.passages.values() if each.live or ended_too]
+        return candidates[choice % len(candidates) :][:at_most] if candidates else []
+
+    def _order(self, chosen: list[Operated], operation: Operation) -> None:
+        outcomes = self.engine.operate([each.id for each in chosen], operation)
+        assert outcomes == self.book.operate(chosen, operation)
         self._compare()
 
     def _move(self, key: str, rows: int) -> None:

@@ -13,6 +13,7 @@ COMPANY = "acme"
 DEFAULT_LANGUAGE = "en_US"
 LIVE = ("active", "paused", "parked")
 SCHEDULE = {"actor": "schedule"}
+OPERATOR = {"actor": "olga"}
 
 Told = tuple[str, dict[str, Any]]
 """An event's type and its data as on the wire."""
@@ -41,6 +42,9 @@ class Passage:
     revision: int = 0
     due: datetime | None = None
     left: timedelta | None = None
+    held_due: datetime | None = None
+    paused_by: str | None = None
+    resume_at: datetime | None = None
     obstacle: str | None = None
     ended_at: datetime | None = None
     told: list[Told] = field(default_factory=list)
@@ -58,19 +62,35 @@ class Passage:
         return self.plan.cancel_on_reply and at - self.triggered_at >= self.plan.reply_grace
 
     def cancel(self, reason: str, cause: dict[str, Any], now: datetime, **more: str | None) -> None:
-        self.status, self.ended_at, self.due, self.left, self.obstacle = "cancelled", now, None, None, None
+        self._free()
+        self.status, self.ended_at, self.due = "cancelled", now, None
         texts = {"actor": cause.get("actor"), "messageId": None, "note": None, **more}
         self._change(now, cause, "cancelled", stepIndex=self.position, reason=reason, **texts)
 
-    def pause(self, held_at: datetime, now: datetime, cause: dict[str, Any]) -> None:
-        assert self.due is not None
-        self.status, self.left, self.due = "paused", max(self.due - held_at, timedelta()), None
-        self._change(now, cause, "paused", reason="because", actor=cause["actor"], nextRunAt=None, resumeAt=None)
+    def pause(
+        self,
+        held_at: datetime,
+        now: datetime,
+        cause: dict[str, Any],
+        *,
+        holder: str = "cadence",
+        reason: str = "because",
+        until: datetime | None = None,
+    ) -> None:
+        """Held by `holder` from now on; one that is paused already keeps what it has of its wait."""
+        due, left = self.held_due, self.left
+        if self.due is not None:
+            due, left = self.due, max(self.due - held_at, timedelta())
+        self._free()
+        self.status, self.due, self.held_due, self.left = "paused", None, due, left
+        self.paused_by, self.resume_at = holder, until
+        more = {"reason": reason, "actor": cause["actor"], "nextRunAt": None}
+        self._change(now, cause, "paused", **more, resumeAt=until and wire(until))
 
-    def resume(self, now: datetime, cause: dict[str, Any]) -> None:
-        assert self.left is not None
-        self.status, self.due, self.left = "active", now + self.left, None
-        self._change(now, cause, "resumed", reason="because", actor=cause["actor"], nextRunAt=wire(self.due))
+    def resume(self, now: datetime, cause: dict[str, Any], due: datetime, reason: str = "because") -> None:
+        self._free()
+        self.status, self.due = "active", due
+        self._change(now, cause, "resumed", reason=reason, actor=cause["actor"], nextRunAt=wire(due))
 
     def look_again(self, person: Person, now: datetime, cause: dict[str, Any]) -> None:
         """A parked one goes on where nothing hinders it, and says so where it is something else that does."""
@@ -107,8 +127,21 @@ class Passage:
         sent = {"stepKey": step.key, "stepIndex": self.position - 1, "sendId": send_id, "dueAt": wire(was_due)}
         self._tell(now, SCHEDULE, "cadence.step.executed", **sent, nextRunAt=self.due and wire(self.due))
         if ended:
-            self.status, self.ended_at = "completed", now
-            self._change(now, SCHEDULE, "completed", tags=list(self.plan.completion_tags))
+            self._complete(now, SCHEDULE)
+
+    def _complete(self, now: datetime, cause: dict[str, Any]) -> None:
+        self._free()
+        self.status, self.ended_at, self.due = "completed", now, None
+        self._change(now, cause, "completed", tags=list(self.plan.completion_tags))
+
+    def _free(self) -> None:
+        """Neither held nor parked any more."""
+        self.left = self.held_due = self.paused_by = self.resume_at = self.obstacle = None
+
+    @property
+    def step_key(self) -> str | None:
+        """Of the step that it waits at; None behind the last."""
+        return self._step.key if self.position < len(self.plan.steps) else None
 
     @property
     def _step(self) -> Step:

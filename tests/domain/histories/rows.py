@@ -33,6 +33,7 @@ class Cadence:
     """The row of a cadence: its versions, the last of which is current. `status_at`: since when it is as it is."""
 
     status_at: datetime
+    free_from: datetime | None = None
     status: CadenceStatus = CadenceStatus.ACTIVE
     versions: list[CadenceVersion] = field(default_factory=list)
 

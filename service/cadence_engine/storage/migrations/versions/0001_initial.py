@@ -134,8 +134,10 @@ CREATE TABLE cadences (
     actor            text,                               -- who set the status
     reason           text,                               -- and why
     current_version  integer NOT NULL CHECK (current_version > 0),
+    free_from        timestamptz,                        -- what was overdue at its resumption has moments up to here
     PRIMARY KEY (company_id, cadence_id),
-    UNIQUE (company_id, key)
+    UNIQUE (company_id, key),
+    CHECK (free_from IS NULL OR status = 'active')
 );
 CREATE INDEX cadences_unsettled ON cadences (company_id, cadence_id) WHERE NOT settled;
 
