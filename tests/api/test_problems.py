@@ -39,6 +39,28 @@ async def test_a_body_that_cannot_be_read(api: Api, body: Any, kind: str, status
     said.problem(status, code)
 
 
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/v1/enrollments", "application/json"), ("/v1/cadences/welcome/enrollments", "text/csv")]
+)
+async def test_a_body_that_cannot_be_unpacked(api: Api, path: str, kind: str) -> None:
+    headers = {"Content-Type": kind, "Content-Encoding": "gzip", "Idempotency-Key": "one"}
+    said = await api("POST", path, await api.key(), data=b"no gzip", headers=headers)
+    assert "Content-Encoding" in said.problem(400, "bad_http")["detail"]
+
+
+async def test_a_definition_that_is_nested_too_deeply(api: Api) -> None:
+    text = '{"key": ' * 400 + "1" + "}" * 400
+    headers = {"Content-Type": "application/json"}
+    said = await api("PUT", "/v1/cadences/welcome", await api.key(), data=text, headers=headers)
+    assert "nested" in said.problem(400, "not_json")["detail"]
+
+
+async def test_an_expectation_that_nobody_knows_is_refused(api: Api) -> None:
+    said = await api("POST", "/v1/enrollments", await api.key(), data="{}", headers={"Expect": "wonders"})
+    assert said.status == 417
+    assert said.headers["X-Request-ID"]
+
+
 async def test_what_is_no_http_is_not_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     said = await api("GET", "/v1/cadences", headers={"Authorization": "Bearer " + "secret-word" * 1000})
     assert said.status == 400

@@ -283,7 +283,9 @@ Reason = Literal["not_json", "not_cloudevent", "unknown_type", "invalid_data", "
 
 class LetterPath(Asked):
     topic: str
-    """as the deployment names it"""
+    """as the deployment names it, with its prefix (`CADENCE_TOPIC_PREFIX`): take it from a letter's `topic`; without
+    a prefix it is an event's type, such as contact.created
+    """
     partition: int
     offset: int
 

@@ -498,8 +498,9 @@ class Operations(Transport):
     ) -> LetterList:
         """The newest first, without what they hold.
 
-        A record that names no company, as one that is no JSON, is not here: the platform's own operators see it
-        with `cadence-engine dead-letters list --all-companies`.
+        A `topic` is named with the deployment's prefix, as each letter's `topic` is. A record that names no
+        company, as one that is no JSON, is not here: the platform's own operators see it with
+        `cadence-engine dead-letters list --all-companies`.
 
         Needs the scope `read`.
         """

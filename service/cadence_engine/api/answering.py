@@ -81,7 +81,9 @@ async def _stream(answer: Streamed, request: web.Request) -> web.StreamResponse:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """What every answer carries."""
-    response.headers.update({**HEADERS, REQUEST_ID: request[REQUEST_ID_OF]})
+    # aiohttp refuses an expectation that it does not know by itself, before `telling` has drawn an id.
+    request_id = request.get(REQUEST_ID_OF) or str(uuid.uuid4())
+    response.headers.update({**HEADERS, REQUEST_ID: request_id})
 
 
 def _response(answer: Answer) -> web.Response:
@@ -124,6 +126,8 @@ def problem_of(error: Exception, request_id: str) -> Problem:
             return error
         case web.HTTPException():
             return _of(error)
+        case web.RequestPayloadError():  # as it came it cannot be unpacked or put together, or it ended too early
+            return Problem(Code.BAD_HTTP, "the body is not what its headers say: see Content-Encoding and its length")
         case _ if isinstance(error, DATABASE_AWAY):
             log.warning("request_unavailable", request_id=request_id, reason=describe(error))
             return Problem(Code.UNAVAILABLE, headers=AGAIN_SOON)

@@ -41,7 +41,11 @@ from cadence_engine.storage.settling_letters import Place
 operations = Operations("Dead letters", "Records that could not be understood, of those that name your company.")
 
 INT64 = 2**63
-Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$", description="as the deployment names it")]
+A_TOPIC = (
+    "as the deployment names it, with its prefix (`CADENCE_TOPIC_PREFIX`): take it from a letter's `topic`; without a "
+    "prefix it is an event's type, such as contact.created"
+)
+Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$", description=A_TOPIC)]
 Partition = Annotated[int, Field(ge=0, lt=2**31)]
 Offset = Annotated[int, Field(ge=0, lt=INT64)]
 
@@ -169,8 +173,9 @@ class SettledTold(Told):
 async def list_dead_letters(call: Call, query: Listing) -> Answer:
     """The newest first, without what they hold.
 
-    A record that names no company, as one that is no JSON, is not here: the platform's own operators see it with
-    `cadence-engine dead-letters list --all-companies`.
+    A `topic` is named with the deployment's prefix, as each letter's `topic` is. A record that names no company, as one
+    that is no JSON, is not here: the platform's own operators see it with `cadence-engine dead-letters list
+    --all-companies`.
     """
     chosen = query.of(call.company_id, query.state)
     with following(query.cursor):

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from cadence_engine.api.problems import KINDS
+from cadence_engine.api.samples import sample
 
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
@@ -19,6 +20,11 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
 td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
 nav li { list-style: none; }
 .method { font-weight: 700; display: inline-block; min-width: 4.2em; }
+"""
+SAMPLES = """
+<p>The samples are for a shell in which <code>CADENCE_API</code> is the address of this page without <code>/docs</code>,
+and <code>CADENCE_KEY</code> a credential. What else a call needs, as <code>CONTACT_ID</code> for
+<code>{contactId}</code>, the shell asks for where it is not set. Bodies are the least that is taken.</p>
 """
 SCHEMAS = "#/components/schemas/"
 
@@ -34,6 +40,7 @@ def page(document: Mapping[str, Any]) -> str:
             f"<h1>{escape(info['title'])} API <small>{escape(info['version'])}</small></h1>",
             _prose(info["description"]),
             '<p>For programs: <a href="/openapi.json">openapi.json</a>.</p>',
+            SAMPLES,
             _contents(document),
             *_operations(document),
             *_problems(),
@@ -69,39 +76,26 @@ def _contents(document: Mapping[str, Any]) -> str:
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[str]:
+    schemas = document["components"]["schemas"]
     for tag in document["tags"]:
         yield f"<h2>{escape(tag['name'])}</h2>{_prose(tag['description'])}"
         for method, path, operation in _each(document):
             if tag["name"] in operation["tags"]:
-                yield _operation(method, path, operation)
+                yield _operation(method, path, operation, schemas)
 
 
-def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
+def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     return "".join(
         (
             f'<h3 id="{operation["operationId"]}"><code>{method} {escape(path)}</code></h3>',
             _prose(operation["summary"]),
             _prose(operation.get("description", "")),
-            f"<pre>{escape(_curl(method, path, operation))}</pre>",
+            f"<pre>{escape(sample(method, path, operation, schemas))}</pre>",
             _parameters(operation.get("parameters", [])),
             _body(operation.get("requestBody")),
             _answers(operation["responses"]),
         )
     )
-
-
-def _curl(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    parts = ["curl"]
-    if method != "GET":
-        parts.append(f"-X {method}")
-    if operation["security"]:
-        parts.append('-H "Authorization: Bearer $CADENCE_KEY"')
-    given = operation.get("parameters", [])
-    parts += [f"-H '{each['name']}: ..'" for each in given if each["in"] == "header" and each.get("required")]
-    if body := operation.get("requestBody"):
-        media_type = next(iter(body["content"]))
-        parts.append(f"-H 'Content-Type: {media_type}' --data-binary @body.json")
-    return " ".join([*parts, f'"$CADENCE_API{path}"'])
 
 
 def _parameters(parameters: list[Mapping[str, Any]]) -> str:

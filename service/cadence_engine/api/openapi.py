@@ -46,7 +46,8 @@ deployment's OIDC issuer, sent as `Authorization: Bearer ..`. What belongs to an
 
 **Scopes** of a credential, none of which contains another: {scopes}.
 
-**Errors** are problem details (RFC 9457). Programs go by `code`; people read `detail` and `remedy`.
+**Errors** are problem details (RFC 9457). Programs go by `code`; people read `detail` and `remedy`. What is no HTTP, or
+has headers or an address of more than 8 kB, is answered 400 in plain text, an unknown `Expect` 417, before any route.
 
 **Repeating** a call is harmless: enrolling whoever is in the cadence answers the enrollment that is there; publishing,
 pausing, resuming, cancelling, replaying and setting again change nothing. Enroll many needs an `Idempotency-Key`, and

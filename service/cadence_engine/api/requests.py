@@ -105,6 +105,8 @@ async def _text(media_types: tuple[str, ...], request: web.Request) -> str:
         return raw.decode("utf-8-sig")
     except orjson.JSONDecodeError as error:
         raise Problem(Code.NOT_JSON, str(error)) from None
+    except orjson.JSONEncodeError:
+        raise Problem(Code.NOT_JSON, "the document is nested too deeply") from None
     except UnicodeDecodeError:
         raise Problem(Code.NOT_JSON, "the body is not UTF-8") from None
 
