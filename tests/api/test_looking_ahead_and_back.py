@@ -3,9 +3,10 @@
 from typing import Any
 
 import orjson
+import pytest
 
 from cadence_engine.domain.api_key import Scope
-from tests.api.conftest import ACME, Api
+from tests.api.conftest import ACME, DEFINITION, OTHER, Api
 
 CREATED = "contact.created"
 
@@ -52,6 +53,49 @@ async def test_a_simulation_says_each_step_and_does_nothing(api: Api) -> None:
     assert ana["completesAt"] == "2030-01-05T12:00:00Z"
     assert nobody["refused"] == "contact_not_found"
     assert (await api("GET", "/v1/enrollment-count", key)).fine() == {"count": 0}
+
+
+async def test_a_definition_is_simulated_before_anybody_is_in_it(api: Api) -> None:
+    key = await api.key()
+    await api.known("ana")
+    where, asked = "/v1/cadences/welcome/simulate", {"contactIds": ["ana"], "start": "2030-01-01T12:00:00Z"}
+    (await api("POST", where, key, json=asked)).problem(404, "cadence_not_found")
+    (await api("POST", where, key, json={**asked, "draft": True})).problem(404, "draft_not_found")
+
+    sent = (await api("POST", where, key, json={**asked, "definition": DEFINITION})).fine()
+    assert sent["version"] == 1
+    assert [step["at"] for step in sent["contacts"][0]["steps"]] == ["2030-01-02T12:00:00Z", "2030-01-05T12:00:00Z"]
+    (await api("PUT", "/v1/drafts/welcome", key, json=DEFINITION)).fine()
+    assert (await api("POST", where, key, json={**asked, "draft": True})).fine() == sent
+    await api.published(key, steps=DEFINITION["steps"][:1])
+    assert (await api("POST", where, key, json={**asked, "draft": True})).fine() == {**sent, "version": 2}
+    assert len((await api("POST", where, key, json=asked)).fine()["contacts"][0]["steps"]) == 1
+    assert (await api("GET", "/v1/cadences/welcome", key)).fine()["version"] == 1
+
+    (await api("POST", where, await api.key(OTHER), json={**asked, "draft": True})).problem(404, "draft_not_found")
+    both = await api("POST", where, key, json={**asked, "draft": True, "definition": DEFINITION})
+    both.problem(422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("changed", "place"),
+    [
+        ({"key": "another"}, "/definition/key"),
+        ({"company": "other"}, "/definition/company"),
+        ({"steps": [{"key": "a", "wait": "P1D"}]}, "/definition/steps/0/template"),
+        ({"name": "\ud83d"}, ""),
+        ({"replyGrace": 10**30}, "/definition/replyGrace"),
+    ],
+)
+async def test_what_is_wrong_with_a_definition_is_told_by_its_place(
+    api: Api, changed: dict[str, Any], place: str
+) -> None:
+    asked = {"contactIds": ["ana"], "definition": {**DEFINITION, **changed}}
+    said = await api("POST", "/v1/cadences/welcome/simulate", await api.key(), json=asked)
+    if place:
+        assert place in [each["pointer"] for each in said.problem(422, "invalid_definition")["errors"]]
+    else:
+        said.problem(400, "not_json")
 
 
 async def test_a_letter_is_looked_at_masked_unless_an_admin_asks_for_all(api: Api, topic_prefix: str) -> None:

@@ -888,6 +888,7 @@ class Simulation(Told):
     """`paused`: the cadence is, and was simulated as if it went on."""
 
     version: int
+    """the current one; of a draft or a definition the one that it would become"""
     paused: bool
     contacts: list[SimulatedTold]
 
@@ -898,6 +899,10 @@ class SimulationAsked(Asked):
     """when the trigger comes; now, if not said; RFC 3339 with its offset, such as 2026-03-01T12:00:00Z"""
     context: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
     """what the trigger brings"""
+    draft: bool = False
+    """the draft with that key, in place of the current version"""
+    definition: dict[str, Any] | None = None
+    """this one, a CadenceDefinition with that key, in place of the current version; it is not kept"""
 
 
 class SkipAsked(Asked):

@@ -192,7 +192,10 @@ class Operations(Transport):
             yield told
 
     async def simulate(self, key: str, body: SimulationAsked) -> Simulation:
-        """The exact timeline of contacts in the current version: each step, its time, its text, what it would lack.
+        """The exact timeline of contacts: each step, its time, its text, what it would lack.
+
+        Of the cadence's current version; or, before anybody is in it, of its `draft`, or of a `definition` that
+        is sent along, as the version that it would become.
 
         Needs the scope `read`.
         """

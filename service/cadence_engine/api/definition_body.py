@@ -18,22 +18,25 @@ class CadenceDefinition(CadenceShape):
 DEFINITION = TextBody(CadenceDefinition, ("application/json", "application/yaml"))
 
 
-async def definition_in(company_id: str, key: str, text: str) -> Definition:
-    """The one definition that `text` holds, which is of that key. Raises Problem."""
+async def definition_in(company_id: str, key: str, text: str, *, within: str = "") -> Definition:
+    """The one definition that `text` holds, which is of that key. Raises Problem.
+
+    `within`: JSON Pointer to where the body holds it; "" where it is the body.
+    """
     try:
         # Large texts take a while to read: other calls go on meanwhile.
         loaded = await to_thread(load, [("body", text)], company_id)
     except BadDefinitions as bad:
-        raise Problem(Code.INVALID_DEFINITION, errors=_wrongs(bad)) from None
-    return _only(loaded, key)
+        raise Problem(Code.INVALID_DEFINITION, errors=_wrongs(bad, within)) from None
+    return _only(loaded, key, within)
 
 
-def _only(loaded: Sequence[CompanyDefinition], key: str) -> Definition:
+def _only(loaded: Sequence[CompanyDefinition], key: str, within: str) -> Definition:
     if len(loaded) != 1:
-        raise _wrong_at("", f"holds {len(loaded)} definitions: send one at a time")
+        raise _wrong_at(within, f"holds {len(loaded)} definitions: send one at a time")
     definition = loaded[0].definition
     if definition.key != key:
-        raise _wrong_at("/key", f"is `{definition.key}`, and the path says `{key}`: they must be the same")
+        raise _wrong_at(f"{within}/key", f"is `{definition.key}`, and the path says `{key}`: they must be the same")
     return definition
 
 
@@ -41,14 +44,15 @@ def _wrong_at(place: str, detail: str) -> Problem:
     return Problem(Code.INVALID_DEFINITION, errors=[Wrong(place="body", pointer=place, detail=detail)])
 
 
-def _wrongs(bad: BadDefinitions) -> list[Wrong]:
+def _wrongs(bad: BadDefinitions, within: str) -> list[Wrong]:
     return [
         Wrong(
             place="body",
-            pointer=pointer(problem.path),
+            pointer=within + pointer(problem.path),
             detail=problem.message,
-            line=problem.mark.line,
-            column=problem.mark.column,
+            # Of a part of the body they would be those of no text that the caller has.
+            line=None if within else problem.mark.line,
+            column=None if within else problem.mark.column,
         )
         for problem in bad.problems
     ]
