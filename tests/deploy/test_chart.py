@@ -205,6 +205,21 @@ def test_whatever_selects_selects_its_own_pods(example: Path) -> None:
             assert selected == expected, resource["kind"]
 
 
+@each_example
+def test_replicas_are_spread_over_nodes_and_zones_and_drained_one_at_a_time(example: Path) -> None:
+    found = resources(example)
+    for pod in pods(of_kind("Deployment", found)).values():
+        spread = pod.spec["topologySpreadConstraints"]
+        assert [one["topologyKey"] for one in spread] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+        for one in spread:
+            assert one["labelSelector"]["matchLabels"].items() <= pod.labels.items()
+            assert one["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == pod.part
+    budgets = of_kind("PodDisruptionBudget", found)
+    if example.stem != "trying-out":  # one of each: there is none to be left
+        assert {part(budget) for budget in budgets} == {part(one) for one in of_kind("Deployment", found)}
+    assert {budget["spec"]["maxUnavailable"] for budget in budgets} <= {1}
+
+
 def _selector(resource: Resource) -> dict[str, str] | None:
     spec: dict[str, Any] = resource.get("spec", {})
     match resource["kind"]:

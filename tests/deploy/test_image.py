@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 from tests.deploy.composition import ROOT, of_the_engine
 from tests.deploy.image import DOCKERFILE, Instruction, context, copied_from_context, instructions, stages
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, TOOLS = PYPROJECT["project"], PYPROJECT["tool"]
 FINAL = stages()[-1]
 
 
@@ -82,7 +83,9 @@ def test_the_dockerfile_picks_all_that_the_build_backend_needs() -> None:
 def test_every_stage_begins_with_the_same_pinned_python() -> None:
     assert [stage[0].arguments.split()[0] for stage in stages()] == ["python:${PYTHON}"] * len(stages())
     assert instructions()[0].word == "ARG"
-    assert re.fullmatch(r"PYTHON=3\.(1[1-9])-slim-[a-z]+", instructions()[0].arguments)
+    tested = TOOLS["mypy"]["python_version"]
+    assert re.fullmatch(rf"PYTHON={re.escape(tested)}-slim-[a-z]+", instructions()[0].arguments)
+    assert PROJECT["requires-python"] == f">={tested}"
 
 
 def test_whatever_is_installed_is_checked_by_hash_or_made_here() -> None:
