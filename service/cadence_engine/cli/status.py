@@ -58,7 +58,8 @@ def status(
 ) -> None:
     """Why, or why not: what happened to a contact and what is next; what holds it; why a cadence did not take it.
 
-    Of an enrollment, the same about that one passage. Whether anything holds all steps is said as well.
+    Of an enrollment, the same about that one passage. Whether anything holds all steps is said as well, and
+    how many records of the contact could not be read.
     """
     try:
         place = None if cursor is None else read_cursor(company, subject, cursor)
