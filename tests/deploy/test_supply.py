@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,4 @@ def test_the_hooks_run_what_is_pinned() -> None:
         words = hook["entry"].split()
         assert (ROOT / words[0]).exists()
         assert all((ROOT / word).exists() for word in words if word.startswith("tests/"))
+        assert all(find_spec(name) for option, name in pairwise(words) if option == "-m")
