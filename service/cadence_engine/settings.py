@@ -1,25 +1,22 @@
-"""Everything that can be set, from the environment (`CADENCE_` before each name, but for the three servers)."""
+"""Everything that can be set, from the environment (`CADENCE_` before each name, but for the links to the servers)."""
 
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import Field, PostgresDsn, RedisDsn, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from cadence_contracts.fields import is_zone
+from cadence_engine.links.settings import LinkSettings
 
 OidcAlgorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """None that is signed with a shared secret."""
 
 
-class Settings(BaseSettings):
+class Settings(LinkSettings):
     """Durations are seconds. Secrets are never printed."""
 
     model_config = SettingsConfigDict(env_prefix="CADENCE_", extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    database_url: SecretStr = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host/db")
-    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379"), validation_alias="REDIS_URL")
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
 
     topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", description="before every topic, group and id")
     trigger_topics: Annotated[tuple[str, ...], NoDecode] = Field((), description="further trigger topics, by comma")
@@ -87,18 +84,6 @@ class Settings(BaseSettings):
                 f"must be at least CADENCE_INBOX_DAYS, {inbox_days}: by the log a record of a deleted contact "
                 "is known to be old when the inbox has forgotten it"
             )
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _is_postgres(cls, value: SecretStr) -> SecretStr:
-        PostgresDsn(value.get_secret_value())
-        return value
-
-    @field_validator("redis_url")
-    @classmethod
-    def _is_redis(cls, value: SecretStr) -> SecretStr:
-        RedisDsn(value.get_secret_value())
         return value
 
     def topic(self, name: str) -> str:

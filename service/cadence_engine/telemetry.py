@@ -21,6 +21,8 @@ from opentelemetry.trace import format_span_id, format_trace_id, get_current_spa
 from pydantic import ValidationError
 from structlog.typing import EventDict, WrappedLogger
 
+from cadence_engine.links.advice import advice_on
+
 OURS = "cadence_engine"
 LIBRARY_ACTION = "library_message"
 PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+(?=@)")
@@ -79,10 +81,10 @@ def log_loop_errors(loop: AbstractEventLoop) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """The error's type and as much of its message as cannot quote a value that somebody sent or stored."""
+    """The error's type, as much of its message as cannot quote a value that somebody sent or stored, and what to do."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    message = PASSWORD_IN_URL.sub("***", _message(error))
+    message = PASSWORD_IN_URL.sub("***", "; ".join(part for part in (_message(error), *advice_on(error)) if part))
     return f"{name}: {message}" if message else name
 
 

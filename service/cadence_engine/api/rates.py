@@ -10,11 +10,11 @@ import structlog
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
 from cadence_engine.api.problems import Code, Problem
 from cadence_engine.health import Readiness
+from cadence_engine.links import valkey
 from cadence_engine.settings import Settings
 from cadence_engine.telemetry import describe
 
@@ -33,7 +33,7 @@ class Rates:
             settings.api_requests_per_minute, namespace=settings.topic_prefix or "cadence"
         )
         address = settings.redis_url.get_secret_value()
-        self._connections = ConnectionPool.from_url(address)
+        self._connections = valkey.connections(settings)
         options: dict[str, Any] = {"connection_pool": self._connections}
         storage = RedisStorage(f"async+{address}", implementation="redispy", **options)
         self._limiter = SlidingWindowCounterRateLimiter(storage)

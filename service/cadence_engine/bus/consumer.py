@@ -23,6 +23,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 from opentelemetry.trace import SpanKind
 
 from cadence_engine.backoff import Backoff, sleep_unless
@@ -33,6 +34,7 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.page import PageCounts
 from cadence_engine.handlers.received import Page
 from cadence_engine.health import Readiness
+from cadence_engine.links import kafka
 from cadence_engine.metrics import records as metrics
 from cadence_engine.metrics.process import PROCESS
 from cadence_engine.settings import Settings
@@ -58,6 +60,7 @@ POLL_MS: Final = 500
 GATE_POLL_MS: Final = 100
 """A page of transaction markers alone is noticed only when a poll ends empty: the watermark waits for it."""
 
+SASL: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 HANDLER_GRACE: Final = 5.0
 STOP_WITHIN: Final = 6.0
 REPLACE_WITHIN: Final = 30.0
@@ -174,6 +177,7 @@ class _Session:
             graceful_timeout=HANDLER_GRACE,
             request_timeout_ms=int(stuck.request_timeout(self._settings) * 1000),
             logger=framework_log,
+            security=_security(self._settings),
         )
         for name in names:
             self._subscribed.append(self._subscribe(broker, name))
@@ -328,6 +332,15 @@ def _traced(topic: str, poll: Poll, page: Page) -> AbstractContextManager[spans.
     }
     links = (received.traceparent for received in page.received)
     return spans.within(f"process {topic}", SpanKind.CONSUMER, links=links, attributes=about)
+
+
+def _security(settings: Settings) -> BaseSecurity:
+    """What `links.kafka` says, as FastStream takes it."""
+    link = kafka.security(settings)
+    user, password, context = link["sasl_plain_username"], link["sasl_plain_password"], link["ssl_context"]
+    if user is None or password is None:
+        return BaseSecurity(ssl_context=context)
+    return SASL[link["sasl_mechanism"]](user, password, ssl_context=context)
 
 
 def _report(poll: Poll, page: Page) -> None:

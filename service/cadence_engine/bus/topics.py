@@ -8,9 +8,11 @@ from typing import Final
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
 from cadence_contracts import topics
+from cadence_engine.links import kafka
+from cadence_engine.links.advice import advise
 from cadence_engine.settings import Settings
 
 log = structlog.stdlib.get_logger("cadence_engine.bus.topics")
@@ -108,12 +110,14 @@ async def report_clocks(settings: Settings) -> list[str]:
 async def admin(
     settings: Settings, *, request_timeout_ms: int = REQUEST_TIMEOUT_MS
 ) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A client to ask and administer the brokers with."""
-    client = AIOKafkaAdminClient(
-        bootstrap_servers=settings.kafka_bootstrap_servers, request_timeout_ms=request_timeout_ms
-    )
+    """A client to ask and administer the brokers with. Raises aiokafka.errors.KafkaConnectionError, which says why."""
+    client = AIOKafkaAdminClient(**kafka.link(settings), request_timeout_ms=request_timeout_ms)
     try:
-        await client.start()
+        try:
+            await client.start()
+        except KafkaConnectionError as error:
+            advise(error, await kafka.why_unreachable(settings))
+            raise
         yield client
     finally:
         await client.close()
@@ -121,6 +125,9 @@ async def admin(
 
 async def _absent(client: AIOKafkaAdminClient, names: Sequence[str]) -> list[str]:
     there = await client.describe_topics(list(names))
+    hidden = [topic["topic"] for topic in there if topic["error_code"] == TopicAuthorizationFailedError.errno]
+    if hidden:
+        raise TopicAuthorizationFailedError(f"not even Describe is allowed on {', '.join(hidden)}")
     whole = {topic["topic"] for topic in there if not topic["error_code"] and topic["partitions"]}
     return [name for name in names if name not in whole]
 

@@ -20,6 +20,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 
 from cadence_engine.backoff import Backoff, sleep_unless
 from cadence_engine.bus import topics
+from cadence_engine.links import kafka
 from cadence_engine.settings import Settings
 from cadence_engine.storage import watermark
 from cadence_engine.storage.connection import Connection, Pool
@@ -80,7 +81,7 @@ class LogEnds:
         async with asyncio.timeout(CONNECT_WITHIN), AsyncExitStack() as stack:
             self._admin = await stack.enter_async_context(topics.admin(self._settings))
             self._consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka_bootstrap_servers,
+                **kafka.link(self._settings),
                 request_timeout_ms=topics.REQUEST_TIMEOUT_MS,
                 isolation_level="read_uncommitted",
                 enable_auto_commit=False,

@@ -35,4 +35,5 @@ def _wrong(kind: str, message: str, field: FieldInfo | None) -> str:
         return f"is not set{allowed}"
     if field is not None and field.annotation is SecretStr:
         return f"is not a valid address{allowed}"  # the message of a refused address quotes it, password and all
+    message = message.removeprefix("Value error, ")  # pydantic's word before ours
     return f"{message[:1].lower()}{message[1:]}{allowed}"

@@ -32,7 +32,7 @@ def create(
     loaded = settings.load()
     try:
         made = asyncio.run(create_topics(loaded, partitions=partitions, replication=replication))
-    except KafkaError as error:
+    except (KafkaError, OSError) as error:
         typer.echo(f"Kafka at {loaded.kafka_bootstrap_servers} did not make the topics: {telemetry.describe(error)}")
         raise typer.Exit(1) from None
     for name in made:

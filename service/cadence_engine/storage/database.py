@@ -10,6 +10,7 @@ import orjson
 import stamina
 
 from cadence_engine.domain.events import Event
+from cadence_engine.links.postgres import advised
 from cadence_engine.storage import committed, events
 from cadence_engine.storage.connection import Connection, Pool
 
@@ -71,21 +72,22 @@ async def connect(
 
     Raises OSError or asyncpg.PostgresError where the server is not there.
     """
-    return await asyncpg.create_pool(
-        database_url,
-        min_size=1,
-        max_size=size,
-        server_settings={
-            **await _session(database_url),
-            "application_name": f"cadence-engine {process}",
-            **({} if role is None else {"role": role}),
-        },
-        connection_class=connection_class,
-        init=_prepare_connection,
-        timeout=CONNECT_WITHIN,
-        command_timeout=30,
-        max_inactive_connection_lifetime=60,
-    )
+    with advised(database_url):
+        return await asyncpg.create_pool(
+            database_url,
+            min_size=1,
+            max_size=size,
+            server_settings={
+                **await _session(database_url),
+                "application_name": f"cadence-engine {process}",
+                **({} if role is None else {"role": role}),
+            },
+            connection_class=connection_class,
+            init=_prepare_connection,
+            timeout=CONNECT_WITHIN,
+            command_timeout=30,
+            max_inactive_connection_lifetime=60,
+        )
 
 
 async def _session(database_url: str) -> dict[str, str]:

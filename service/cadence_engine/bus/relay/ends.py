@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from cadence_contracts import dead_letters, topics
 from cadence_engine.domain import events
+from cadence_engine.links.kafka import link
 from cadence_engine.settings import Settings
 from cadence_engine.storage.relay import LetterId, LoggedEvent
 
@@ -86,9 +87,7 @@ async def visible(settings: Settings, ends: Ends, records: int) -> Traces:
 
 
 def _consumer(settings: Settings, isolation_level: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level=isolation_level, enable_auto_commit=False
-    )
+    return AIOKafkaConsumer(**link(settings), isolation_level=isolation_level, enable_auto_commit=False)
 
 
 async def _before(consumer: AIOKafkaConsumer, ends: Offsets, records: int) -> Offsets:

@@ -17,6 +17,7 @@ from cadence_engine.bus.relay.mark import Mark
 from cadence_engine.bus.relay.pace import PUBLISH_WITHIN
 from cadence_engine.bus.relay.points import OnPoint, Point
 from cadence_engine.bus.relay.records import Outgoing
+from cadence_engine.links.kafka import link
 from cadence_engine.settings import Settings
 
 START_WITHIN: Final = 10.0
@@ -123,7 +124,7 @@ async def publisher(settings: Settings, *, batch_bytes: int) -> AsyncIterator[Pu
     Raises TimeoutError or KafkaError where Kafka does not answer.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **link(settings),
         transactional_id=names.transactional_id(settings),
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         request_timeout_ms=REQUEST_TIMEOUT_MS,

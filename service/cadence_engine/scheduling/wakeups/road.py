@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 from arq.connections import ArqRedis
-from redis.asyncio import ConnectionPool
 
+from cadence_engine.links import valkey
 from cadence_engine.settings import Settings
 
 CONNECT_WITHIN = 1.0
@@ -18,8 +18,8 @@ RUN_DUE = "run_due"
 
 def connect(settings: Settings) -> ArqRedis:
     """A client with its own connections, made when first used. Close with `aclose(close_connection_pool=True)`."""
-    pool = ConnectionPool.from_url(
-        settings.redis_url.get_secret_value(),
+    pool = valkey.connections(
+        settings,
         socket_connect_timeout=CONNECT_WITHIN,
         socket_timeout=ANSWER_WITHIN,
         health_check_interval=5,

@@ -2,8 +2,9 @@
 
 import asyncio
 
+import asyncpg
 from alembic import context
-from sqlalchemy import Connection, make_url, pool, text
+from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 ROLLOUT_LOCK = 0x0CADE9CE
@@ -17,8 +18,10 @@ def migrate(connection: Connection) -> None:
 
 
 async def main(database_url: str) -> None:
-    url = make_url(database_url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=pool.NullPool)
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(database_url)  # which knows what SQLAlchemy would not: sslmode and its like
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
         await connection.commit()

@@ -1,0 +1,1 @@
+"""The links to the three servers: where they are, who we are there, how they are encrypted, and why one refuses us."""
