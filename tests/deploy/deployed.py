@@ -41,15 +41,31 @@ class Answered(NamedTuple):
 
 
 class Deployed:
-    """One pod. Its ports are free ones of this machine: by values, nothing of what is rendered is changed."""
+    """One pod. Its ports are free ones of this machine: by values, nothing of what is rendered is changed.
 
-    def __init__(self, part: str, values: Values, directory: Path) -> None:
+    `keys` are what Secrets that exist already hold, by name; `mounted` is where a mount's files lie on this machine.
+    """
+
+    def __init__(
+        self,
+        part: str,
+        values: Values,
+        directory: Path,
+        *,
+        keys: Mapping[str, Mapping[str, str]] | None = None,
+        mounted: Mapping[str, Path] | None = None,
+    ) -> None:
         health, api = free_port(), free_port()
         found = resources(
             values={**values, "health": {"host": HOST, "port": health}, "api": {**values.get("api", {}), "port": api}}
         )
         self.pod: Pod = pods(found)[part]
-        self.environment = self.pod.environment(secrets(found))
+        self.environment = self.pod.environment({**secrets(found), **(keys or {})})
+        for mount, place in (mounted or {}).items():
+            assert mount in self.pod.mounts
+            self.environment = {
+                name: value.replace(f"{mount}/", f"{place}/") for name, value in self.environment.items()
+            }
         self._log = directory / f"{part}-{health}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

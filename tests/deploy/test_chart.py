@@ -41,7 +41,6 @@ pytestmark = [pytest.mark.timeout(1200), pytest.mark.usefixtures("go_tools")]  #
 SCHEMAS = Path(__file__).parent / "kubernetes-schemas"
 BY_NAME = {path.stem: path for path in EXAMPLES}
 SETTINGS = {variable_of(name, field): name for name, field in Settings.model_fields.items()}
-OF_LIBPQ = {"PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}
 BY_OTHER_VALUES = {
     "CADENCE_HEALTH_HOST",
     "CADENCE_HEALTH_PORT",
@@ -51,7 +50,7 @@ BY_OTHER_VALUES = {
     "CADENCE_TRIGGER_TOPICS",
     "CADENCE_INSTANCE",  # must differ by replica, and pods of a deployment have no lasting name
 }
-OF_SECRETS = {"DATABASE_URL": "postgresql://a:b@c/d", "REDIS_URL": "redis://a"}
+OF_SECRETS = {"DATABASE_URL": "postgresql://a:b@c/d", "REDIS_URL": "rediss://a", "KAFKA_SASL_PASSWORD": "word"}
 ENDS_WITHIN = 10  # seconds that a process takes at most: bootstrap.STOP_WITHIN and what follows
 
 each_example = pytest.mark.parametrize("example", BY_NAME.values(), ids=list(BY_NAME))
@@ -113,18 +112,29 @@ def test_it_starts_every_process() -> None:
 
 
 @each_example
-def test_its_variables_are_settings_that_the_engine_takes(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_variables_are_settings_that_the_engine_takes(
+    example: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for pod in pods(resources(example)).values():
         rendered = pod.container["env"]
         names = [variable["name"] for variable in rendered]
         assert len(names) == len(set(names)), f"{pod.part}: a variable twice"
-        assert set(names) <= {*SETTINGS, *OF_LIBPQ, *ENDPOINTS}
+        assert set(names) <= {*SETTINGS, *ENDPOINTS}
         with monkeypatch.context() as patch:
             for variable in SETTINGS:
                 patch.delenv(variable, raising=False)
             for variable in rendered:
-                patch.setenv(variable["name"], variable.get("value", OF_SECRETS.get(variable["name"])))
+                value = variable.get("value", OF_SECRETS.get(variable["name"]))
+                patch.setenv(variable["name"], _mounted(value, pod.mounts, tmp_path))
             assert Settings().model_fields_set == {SETTINGS[name] for name in names if name in SETTINGS}
+
+
+def _mounted(value: str, mounts: list[str], directory: Path) -> str:
+    """Where it is a file in one of the mounts, a file that is there."""
+    if not any(value.startswith(f"{mount}/") for mount in mounts):
+        return value
+    (directory / "file").touch()
+    return str(directory / "file")
 
 
 def test_the_schema_knows_every_setting_that_no_other_value_sets() -> None:
@@ -295,10 +305,9 @@ def test_hooks_come_after_what_they_need() -> None:
 
 def test_certificates_are_where_the_variables_say() -> None:
     for pod in pods(resources(BY_NAME["production"])).values():
-        paths = [one["value"] for one in pod.container["env"] if one["name"] in OF_LIBPQ - {"PGSSLMODE"}]
-        assert len(paths) == 3
-        assert {str(Path(path).parent) for path in paths} == {"/etc/cadence-engine/postgres"}
-        assert {"/tmp", "/etc/cadence-engine/postgres", "/etc/cadence-engine/redis"} == set(pod.mounts)
+        paths = [one["value"] for one in pod.container["env"] if one.get("value", "").startswith("/etc/")]
+        assert len(paths) == 5
+        assert {"/tmp", *(str(Path(path).parent) for path in paths)} == set(pod.mounts)
         assert {mount["name"] for mount in pod.container["volumeMounts"]} == {
             volume["name"] for volume in pod.spec["volumes"]
         }
@@ -351,10 +360,15 @@ def test_keda_looks_at_every_topic_that_is_read_and_has_the_number_to_itself() -
         ),
         ({"redis": {"existingSecret": {"name": "x"}}}, "are both set: which one is meant"),
         ({"kafka": {"bootstrapServers": "PLAINTEXT://kafka:9092"}}, "without a protocol"),
-        ({"postgres": {"url": "postgresql://a/b?sslmode=require"}}, "set postgres.tls.mode instead"),
+        ({"postgres": {"url": "postgresql://a/b?sslmode=require", "tls": {"mode": "require"}}}, "which one is meant"),
         ({"postgres": {"tls": {"mode": "verify-full"}}}, "postgres.tls.secret is not set"),
         ({"postgres": {"tls": {"secret": "x", "certificate": "tls.crt"}}}, "go together"),
-        ({"redis": {"tls": {"secret": "x"}}}, "rediss://host:6379?ssl_ca_certs=/etc/cadence-engine/redis/ca.crt"),
+        ({"redis": {"tls": {"secret": "x"}}}, "it must begin with rediss://"),
+        ({"kafka": {"tls": {"secret": "x"}}}, "kafka.securityProtocol is PLAINTEXT, which does not encrypt"),
+        ({"kafka": {"tls": {"secret": "x", "key": "tls.key"}}}, "kafka.tls.certificate and kafka.tls.key go together"),
+        ({"kafka": {"sasl": {"username": "x"}}}, "kafka.securityProtocol is PLAINTEXT, which has no users by password"),
+        ({"kafka": {"securityProtocol": "SASL_SSL"}}, "kafka.sasl.existingSecret.name with the password"),
+        ({"kafka": {"securityProtocol": "SSL"}, "keda": {"enabled": True}}, "set keda.consumer.authentication"),
         ({"topics": {"create": "strimzi"}}, "topics.strimzi.cluster is not set"),
         ({"consumer": {"replicas": 7}}, "7 consumers, but topics.partitions is 6"),
         ({"keda": {"worker": {"minReplicas": 9}}}, "keda.worker.minReplicas is above"),

@@ -28,27 +28,41 @@
 {{- $wrong = append $wrong "pod.securityContext.runAsUser is 0, but the engine does not run as root: take any other number" }}
 {{- end }}
 {{- range .Values.pod.extraEnv }}
-{{- if or (hasPrefix "CADENCE_" .name) (hasPrefix "PG" .name) (has .name (list "DATABASE_URL" "REDIS_URL" "KAFKA_BOOTSTRAP_SERVERS" "OTEL_EXPORTER_OTLP_ENDPOINT")) }}
+{{- if or (hasPrefix "CADENCE_" .name) (hasPrefix "PG" .name) (hasPrefix "KAFKA_" .name) (hasPrefix "REDIS_" .name) (has .name (list "DATABASE_URL" "OTEL_EXPORTER_OTLP_ENDPOINT")) }}
 {{- $wrong = append $wrong (printf "pod.extraEnv sets %s, which has a value of its own: see settings, postgres, redis, kafka and traces" .name) }}
 {{- end }}
 {{- end }}
-{{- if contains "sslmode=" .Values.postgres.url }}
-{{- $wrong = append $wrong "postgres.url names an sslmode: set postgres.tls.mode instead, migrations would not understand it there" }}
+{{- if and (contains "sslmode=" .Values.postgres.url) .Values.postgres.tls.mode }}
+{{- $wrong = append $wrong "postgres.url names an sslmode, and postgres.tls.mode is set too: which one is meant? Remove one" }}
 {{- end }}
-{{- with .Values.postgres.tls }}
-{{- if and (hasPrefix "verify" .mode) (not .secret) }}
-{{- $wrong = append $wrong (printf "postgres.tls.mode is %s, but postgres.tls.secret is not set: name the Secret that holds the CA's certificate" .mode) }}
+{{- if and (hasPrefix "verify" .Values.postgres.tls.mode) (not .Values.postgres.tls.secret) }}
+{{- $wrong = append $wrong (printf "postgres.tls.mode is %s, but postgres.tls.secret is not set: name the Secret that holds the CA's certificate" .Values.postgres.tls.mode) }}
 {{- end }}
+{{- range $server := list "postgres" "redis" "kafka" }}
+{{- with (index $.Values $server).tls }}
 {{- if ne (empty .certificate) (empty .key) }}
-{{- $wrong = append $wrong "postgres.tls.certificate and postgres.tls.key go together: set both, or neither" }}
+{{- $wrong = append $wrong (printf "%s.tls.certificate and %s.tls.key go together: set both, or neither" $server $server) }}
 {{- end }}
 {{- if and .certificate (not .secret) }}
-{{- $wrong = append $wrong "postgres.tls.certificate is set, but postgres.tls.secret, which holds it, is not" }}
+{{- $wrong = append $wrong (printf "%s.tls.certificate is set, but %s.tls.secret, which holds it, is not" $server $server) }}
 {{- end }}
 {{- end }}
-{{- if and .Values.redis.tls.secret .Values.redis.url }}
-{{- if not (and (hasPrefix "rediss://" .Values.redis.url) (contains (printf "ssl_ca_certs=/etc/cadence-engine/redis/%s" .Values.redis.tls.ca) .Values.redis.url)) }}
-{{- $wrong = append $wrong (printf "redis.tls.secret is set, but redis.url does not use it: rediss://host:6379?ssl_ca_certs=/etc/cadence-engine/redis/%s" .Values.redis.tls.ca) }}
+{{- end }}
+{{- if and .Values.redis.tls.secret .Values.redis.url (not (hasPrefix "rediss://" .Values.redis.url)) }}
+{{- $wrong = append $wrong "redis.tls.secret is set, but redis.url does not encrypt: it must begin with rediss://" }}
+{{- end }}
+{{- with .Values.kafka }}
+{{- if and .tls.secret (not (hasSuffix "SSL" .securityProtocol)) }}
+{{- $wrong = append $wrong (printf "kafka.tls.secret is set, but kafka.securityProtocol is %s, which does not encrypt: set SSL or SASL_SSL" .securityProtocol) }}
+{{- end }}
+{{- if and (hasPrefix "SASL" .securityProtocol) (not (and .sasl.username .sasl.existingSecret.name)) }}
+{{- $wrong = append $wrong (printf "kafka.securityProtocol is %s: set kafka.sasl.username, and kafka.sasl.existingSecret.name with the password under the key %s" .securityProtocol .sasl.existingSecret.key) }}
+{{- end }}
+{{- if and .sasl.username (not (hasPrefix "SASL" .securityProtocol)) }}
+{{- $wrong = append $wrong (printf "kafka.sasl.username is set, but kafka.securityProtocol is %s, which has no users by password: set SASL_SSL" .securityProtocol) }}
+{{- end }}
+{{- if and (ne .securityProtocol "PLAINTEXT") $.Values.keda.enabled (not $.Values.keda.consumer.authentication) }}
+{{- $wrong = append $wrong "KEDA asks Kafka too, with a user of its own: set keda.consumer.authentication to a TriggerAuthentication" }}
 {{- end }}
 {{- end }}
 {{- if and (eq .Values.topics.create "strimzi") (not .Values.topics.strimzi.cluster) }}
