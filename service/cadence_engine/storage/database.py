@@ -118,7 +118,8 @@ async def run(pool: Pool, work: Callable[[UnitOfWork], Awaitable[T]]) -> tuple[T
     """Do `work` in one transaction; answer what it returned and the moments to wake up at.
 
     A deadlock or serialization failure is tried again at once with a fresh unit of work: nothing of the first was kept.
-    So is a contact that another transaction has added meanwhile.
+    So is a contact that another transaction has added meanwhile, and a statement that was prepared before a migration
+    changed what it answers: the connections of the pool prepare it anew.
     """
     async for attempt in stamina.retry_context(on=_is_raced, attempts=10, wait_initial=0.0, wait_max=0.1):
         with attempt:
@@ -132,7 +133,9 @@ async def run(pool: Pool, work: Callable[[UnitOfWork], Awaitable[T]]) -> tuple[T
 def _is_raced(error: Exception) -> bool:
     if isinstance(error, asyncpg.UniqueViolationError):
         return error.constraint_name == ONE_CONTACT
-    return isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError))
+    return isinstance(
+        error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.InvalidCachedStatementError)
+    )
 
 
 @asynccontextmanager

@@ -4,15 +4,13 @@ Every tenant-owned table's key starts with ``company_id`` and every reference is
 cannot point at another's even by a programming error.
 """
 
-from typing import cast
-
-from alembic import op
-from sqlalchemy.engine import AdaptedConnection
+from cadence_engine.storage.migrations.steps import in_transaction
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 SCHEMA = """
 -- Projections of what other services own. A field's *_at is the Kafka time of the record that told it: older knowledge
@@ -400,9 +398,7 @@ CREATE INDEX detector_runs_by_date ON detector_runs (local_date);
 
 
 def upgrade() -> None:
-    connection = cast("AdaptedConnection", op.get_bind().connection.dbapi_connection)
-    # asyncpg takes many statements at once only outside of its prepared ones.
-    connection.run_async(lambda asyncpg_connection: asyncpg_connection.execute(SCHEMA))
+    in_transaction(SCHEMA)
 
 
 def downgrade() -> None:

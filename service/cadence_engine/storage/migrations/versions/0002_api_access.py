@@ -4,15 +4,13 @@ Row-level security is a second wall. Every statement names its company by itself
 `cadence_api` still gets no row of another company, and none at all where no company was set.
 """
 
-from typing import cast
-
-from alembic import op
-from sqlalchemy.engine import AdaptedConnection
+from cadence_engine.storage.migrations.steps import in_transaction
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 SCHEMA = """
 CREATE TABLE api_keys (                                  -- not for the role below
@@ -74,9 +72,7 @@ GRANT UPDATE (batch_id) ON event_batches TO cadence_api; -- to lock them, as era
 
 
 def upgrade() -> None:
-    connection = cast("AdaptedConnection", op.get_bind().connection.dbapi_connection)
-    # asyncpg takes many statements at once only outside of its prepared ones.
-    connection.run_async(lambda asyncpg_connection: asyncpg_connection.execute(SCHEMA))
+    in_transaction(SCHEMA)
 
 
 def downgrade() -> None:
