@@ -1,5 +1,6 @@
 """What a record becomes, without servers."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,12 +10,18 @@ from aiokafka import ConsumerRecord
 from structlog.testing import capture_logs
 
 from cadence_contracts.inbound import ContactCreated, GenericTrigger
+from cadence_engine.bootstrap import policy_of
 from cadence_engine.bus.parse import RawRecord, Reading, read_one, read_page
+from cadence_engine.bus.reread import reader
 from cadence_engine.handlers.received import DeadLetter, Received
+from cadence_engine.settings import Settings
+from tests.recorded import recorded
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
 MEMORY = timedelta(days=14)
+SETTINGS = Settings(DATABASE_URL="postgresql://nobody@nowhere/none")
+TRACED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def record(type_: str = "contact.created", *, timestamp: int = NOW_MS, **fields: Any) -> RawRecord:
@@ -61,6 +68,20 @@ def test_a_further_topic_carries_any_type_but_the_engines_own() -> None:
         letter = read_one(record(own), reading("sales.demos"))
         assert isinstance(letter, DeadLetter)
         assert letter.reason == "unknown_type"
+
+
+def test_a_trace_context_is_read_where_somebody_traces_and_of_replayed_records_too() -> None:
+    traced = replace(record(), headers=[("traceparent", TRACED.encode())])
+    read = [read_one(traced, reading()), read_one(traced, replace(reading(), traced=True))]
+    assert [isinstance(one, Received) and one.traceparent for one in read] == [None, TRACED]
+
+    letter = read_one(replace(traced, timestamp=0), reading())
+    assert isinstance(letter, DeadLetter)
+    again = reader(SETTINGS, policy_of(SETTINGS))
+    with recorded():
+        replayed = again(replace(letter, topic="contact.created", timestamp_ms=NOW_MS), NOW)
+    assert isinstance(replayed, Received)
+    assert replayed.traceparent == TRACED
 
 
 async def test_unreadable_fields_are_reported_once_per_page_and_never_quoted() -> None:

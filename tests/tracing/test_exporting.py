@@ -32,6 +32,7 @@ def ran(**environment: str) -> dict[str, dict[str, object]]:
     command = [sys.executable, "-c", SCRIPT]
     done = subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+    assert "secret" not in done.stdout
     return {line["action"]: line for line in map(json.loads, done.stdout.splitlines())}
 
 
@@ -61,6 +62,17 @@ async def test_the_standard_variables_say_who_tells_and_where_to() -> None:
     assert "AsLinked{ParentBased" in str(said["traces_exported"]["sampler"])
     assert said["ended"]["traced"] is False
     assert "trace_id" not in said["ended"]
+
+
+def test_a_variable_that_the_sdk_refuses_keeps_nobody_from_working() -> None:
+    refused = ran(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{HOST}:1", OTEL_SPAN_LINK_COUNT_LIMIT="many")
+    assert "OTEL_SPAN_LINK_COUNT_LIMIT" in str(refused["traces_off"]["reason"])
+    assert refused["worked"]["traced"] is False
+
+
+def test_a_key_that_is_written_wrongly_is_not_quoted() -> None:
+    said = ran(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{HOST}:1", OTEL_EXPORTER_OTLP_HEADERS="my secret key")
+    assert said["worked"]["traced"] is True
 
 
 def test_a_collector_that_is_away_or_speaks_otherwise_keeps_nobody() -> None:

@@ -13,6 +13,7 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.received import DeadLetter, Received
 from cadence_engine.handlers.replay import Read
 from cadence_engine.settings import Settings
+from cadence_engine.tracing import spans
 
 NO_LONGER_READ = "this deployment does not read the topic: name it in CADENCE_TRIGGER_TOPICS, or drop the letter"
 
@@ -25,7 +26,8 @@ def reader(settings: Settings, policy: Policy) -> Read:
         # A topic that the consumer does not read would pass for a further trigger, whatever it carried once.
         if letter.topic not in inbound:
             return replace(letter, reason=Reason.UNKNOWN_TYPE, detail=NO_LONGER_READ)
-        reading = Reading(letter.topic.removeprefix(settings.topic_prefix), now, policy.inbox_memory)
+        topic = letter.topic.removeprefix(settings.topic_prefix)
+        reading = Reading(topic, now, policy.inbox_memory, traced=spans.wanted())
         return read_one(_record(letter), reading)
 
     return read
