@@ -55,11 +55,8 @@ def link(settings: Settings) -> Link:
 
 async def why_unreachable(settings: Settings) -> str:
     """Asks each bootstrap server once more, as aiokafka keeps the reason to itself: a sentence for each."""
-    return "; ".join([await _why(settings, host, port) for host, port, _ in collect_hosts(_servers(settings))])
-
-
-def _servers(settings: Settings) -> list[str]:
-    return settings.kafka_bootstrap_servers.split(",")
+    servers = collect_hosts(settings.kafka_bootstrap_servers, randomize=False)
+    return "; ".join(await asyncio.gather(*(_why(settings, host, port) for host, port, _ in servers)))
 
 
 async def _why(settings: Settings, host: str, port: int) -> str:

@@ -28,6 +28,7 @@ class LinkSettings(BaseSettings):
     """The part of `Settings` that says how the servers are reached. `kafka` and `valkey` beside make use of it."""
 
     database_url: SecretStr = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host/db")
+    # asyncpg reads these four by itself; here they are looked at before anything connects.
     postgres_ssl_mode: SslMode | None = Field(None, validation_alias="PGSSLMODE", description="verify-full is safe")
     postgres_ca_file: PemFile | None = Field(None, validation_alias="PGSSLROOTCERT", description="CA, PEM")
     postgres_certificate_file: PemFile | None = Field(None, validation_alias="PGSSLCERT", description="ours, PEM")
