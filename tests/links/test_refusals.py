@@ -24,6 +24,8 @@ from tests.links.conftest import CRM, NOBODY, Secured, through
 from tests.links.terminator import SSL_REQUEST
 from tests.processes.conftest import Commands
 
+pytestmark = pytest.mark.timeout(300)  # whichever is first starts the servers
+
 BY_ANOTHER_CA = "by a CA that we do not know"
 ANOTHER_NAME = "its certificate is for another name"
 

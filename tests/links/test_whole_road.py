@@ -25,6 +25,8 @@ from tests.links.conftest import CRM, Secured, through
 from tests.links.rights import GUIDE
 from tests.processes.conftest import Command, Commands
 
+pytestmark = pytest.mark.timeout(300)  # whichever is first starts the servers
+
 CADENCE = """
 key: greet
 name: Greet
@@ -99,7 +101,8 @@ async def test_a_user_by_certificate(secured: Secured, made_topics: list[str]) -
 async def own_role(secured: Secured, servers: Servers) -> AsyncIterator[str]:
     """The URL of a new database of the role that the guide makes, by the guide's own statements."""
     name = f"cadence_{secured.prefix.rstrip('.')}"
-    guide = GUIDE.read_text().partition("```sql\n")[2].partition("```")[0]
+    section = GUIDE.read_text().partition("**PostgreSQL's rights.**")[2]
+    guide = section.partition("```sql\n")[2].partition("```")[0]
     admin = await asyncpg.connect(servers.addresses.database_url)
     for statement in guide.splitlines()[1:]:  # the first role is there: it belongs to all databases of the server
         await admin.execute(re.sub(r"\bcadence\b", name, statement).replace("'..'", "'word'"))
