@@ -1,6 +1,7 @@
 """Dead letters from the command line: seen, replayed, dropped, and by nobody else."""
 
 import json
+from typing import Any
 
 import pytest_asyncio
 
@@ -32,6 +33,11 @@ async def letters(pool: Pool) -> list[str]:
     return [f"{letter.topic}/{letter.partition}/{letter.offset}" for letter in buried]
 
 
+def _name(page: dict[str, Any]) -> str:
+    (line,) = page["letters"]
+    return f"{line['topic']}/{line['partition']}/{line['offset']}"
+
+
 async def test_they_are_seen_masked_and_by_their_company_alone(cli: Cli, letters: list[str]) -> None:
     mine, broken, nobodys = letters
     listed = (await cli.fine("dead-letters", "list")).out
@@ -39,12 +45,20 @@ async def test_they_are_seen_masked_and_by_their_company_alone(cli: Cli, letters
     assert broken in listed
     assert nobodys not in listed
     assert "2 kept" in listed
-    assert len((await cli.fine("dead-letters", "list", "--all-companies", "--json")).json) == 3
-    (line,) = (await cli.fine("dead-letters", "list", "--code", "not_cloudevent", "--json")).json
+    assert len((await cli.fine("dead-letters", "list", "--all-companies", "--json")).json["letters"]) == 3
+    (line,) = (await cli.fine("dead-letters", "list", "--code", "not_cloudevent", "--json")).json["letters"]
     assert (line["contact_id"], line["state"]) == ("bia", "kept")
-    (line,) = (await cli.fine("dead-letters", "list", "--contact", "bia", "--json")).json
+    (line,) = (await cli.fine("dead-letters", "list", "--contact", "bia", "--json")).json["letters"]
     assert line["contact_id"] == "bia"
     assert "0 kept" in (await cli.fine("dead-letters", "list", "--company", "other")).out
+
+    newest = (await cli.fine("dead-letters", "list", "--rows", "1", "--json")).json
+    older = (await cli.fine("dead-letters", "list", "--rows", "1", "--json", "--cursor", newest["next"])).json
+    assert [older["next"], *(_name(page) for page in (older, newest))] == [None, mine, broken]
+    assert f"--cursor {newest['next']}" in (await cli.fine("dead-letters", "list", "--rows", "1")).err
+    for another in (("--state", "dropped"), ("--all-companies",)):
+        other = await cli("dead-letters", "list", *another, "--cursor", newest["next"])
+        assert (other.code, "not given for what is asked for" in other.err) == (1, True)
 
     shown = (await cli.fine("dead-letters", "show", mine)).out
     assert '"contactId": "ana"' in shown
@@ -133,5 +147,5 @@ async def test_erasing_a_contact_drops_what_names_it(cli: Cli, letters: list[str
     assert [(row[0]["cause"], row[0]["note"]) for row in rows] == [({"actor": "olga"}, "ticket 7")] * 2
     told = (await cli.fine("status", "bia")).out
     assert "deleted: nothing of the person is kept: ticket 7 (by olga)" in told
-    (line,) = (await cli.fine("dead-letters", "list", "--state", "dropped", "--json")).json
+    (line,) = (await cli.fine("dead-letters", "list", "--state", "dropped", "--json")).json["letters"]
     assert (line["settled_by"], line["bytes"]) == ("erase", 0)

@@ -178,7 +178,7 @@ async def commands(world: World) -> list[str]:
     said = [line.replace(NAMES["ana"], "") for line in said]
     listed = await world.run("dead-letters", "list", "--all-companies", "--json")
     said += [listed, await world.run("dead-letters", "list", "--all-companies")]
-    for line in json.loads(listed):
+    for line in json.loads(listed)["letters"]:
         place = f"{line['topic']}/{line['partition']}/{line['offset']}"
         said.append(await world.run("dead-letters", "show", place, "--all-companies"))
     said.append(await world.run("dead-letters", "replay", "--company", ACME, "--yes"))

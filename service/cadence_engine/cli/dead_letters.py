@@ -18,14 +18,13 @@ from cadence_engine.cli.dead_letter_options import (
     id_of,
     unknown,
 )
+from cadence_engine.cli.following import Cursor, Rows, following, say_more
 from cadence_engine.cli.output import at
 from cadence_engine.cli.session import Json, Session
 from cadence_engine.handlers.letter_content import content_of
 from cadence_engine.storage.letter_filter import LetterState
 from cadence_engine.storage.reports import dead_letters as reports
-from cadence_engine.storage.reports.dead_letters import LetterLine, WholeLetter
-
-MOST_LISTED = 500
+from cadence_engine.storage.reports.dead_letters import LetterLine, Listed, WholeLetter
 
 group = typer.Typer(
     no_args_is_help=True, help="Records that could not be understood: look at them, replay or drop them."
@@ -50,27 +49,31 @@ def list_(
     since: Since = None,
     until: Until = None,
     state: Annotated[LetterState, typer.Option(help="What became of it.")] = LetterState.KEPT,
-    limit: Annotated[int, typer.Option(min=1, max=MOST_LISTED)] = 50,
+    rows: Rows = 50,
+    cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
-    """The newest first, without what they hold; further back with --until."""
+    """The newest first, without what they hold."""
     chosen = chosen_by(company, topic, code, since, until, contact=contact, all_companies=all_companies, state=state)
 
-    async def main(opened: Session) -> tuple[list[LetterLine], int]:
+    async def main(opened: Session) -> tuple[Listed, int]:
         async with opened.pool.acquire() as connection:
-            lines = (await reports.listed(connection, chosen, at_most=limit)).lines
-            return lines, sum(each.letters for each in await reports.tally(connection, chosen))
+            page = await reports.listed(connection, chosen, after=cursor, at_most=rows)
+            return page, sum(each.letters for each in await reports.tally(connection, chosen))
 
-    lines, count = session.run(main)
+    with following():
+        page, count = session.run(main)
     if as_json:
-        output.as_json(lines)
+        output.as_json({"letters": page.lines, "next": page.next_cursor})
         return
-    rows = [
-        (at(each.created_at), _name(each), each.company_id, each.contact_id, each.reason, _what(each)) for each in lines
-    ]
-    if rows:
-        output.table(("found", "letter", "company", "contact", "code", "detail"), rows)
-    output.say(f"{count} {state.value}" + (f", the newest {len(lines)} of them shown" if count > len(lines) else ""))
+    if page.lines:
+        output.table(("found", "letter", "company", "contact", "code", "detail"), map(_row, page.lines))
+    output.say(f"{count} {state.value}" + (f", {len(page.lines)} of them shown" if count > len(page.lines) else ""))
+    say_more(page.next_cursor)
+
+
+def _row(line: LetterLine) -> tuple[object, ...]:
+    return at(line.created_at), _name(line), line.company_id, line.contact_id, line.reason, _what(line)
 
 
 def show(

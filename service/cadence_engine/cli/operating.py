@@ -10,6 +10,7 @@ import typer
 
 from cadence_engine.cli import consent, output, passages, session
 from cadence_engine.cli.choosing import Choice, moment, with_choice
+from cadence_engine.cli.following import Cursor, Rows, following, say_more
 from cadence_engine.cli.output import at
 from cadence_engine.cli.progress import bar
 from cadence_engine.cli.session import Actor, Json, Reason, Session, Yes
@@ -28,7 +29,6 @@ from cadence_engine.handlers.operate import (
     operate_on,
     operate_on_batch,
 )
-from cadence_engine.storage.cursor import BadCursor
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import choose
 from cadence_engine.storage.enrollments.choose import Chosen
@@ -56,10 +56,8 @@ def register(app: typer.Typer) -> None:
 def list_(
     choice: Choice,
     *,
-    rows: Annotated[int, typer.Option("--rows", min=1, max=1000, help="At most so many.")] = 50,
-    cursor: Annotated[
-        str | None, typer.Option(metavar="CURSOR", help="Behind the last list, as that names it; all else as it was.")
-    ] = None,
+    rows: Rows = 50,
+    cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
     """Those that the options choose, or all: in the order in which they are due, by contact, or as they began."""
@@ -73,10 +71,8 @@ def list_(
                 if behind is None or len(found) == rows:
                     return found, behind
 
-    try:
+    with following():
         found, further = session.run(main)
-    except BadCursor as bad:
-        output.refuse(str(bad))
     if as_json:
         output.as_json({"enrollments": found, "next": further})
         return
@@ -85,8 +81,7 @@ def list_(
         return
     columns = "enrollment", "contact", "cadence", "status", "step", "next run", "started"
     output.table(columns, map(_row, found))
-    if further:
-        output.warn(f"There may be more: --cursor {further}")
+    say_more(further)
 
 
 def _row(passage: Passage) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ import typer
 from cadence_engine.cli import halts as halting
 from cadence_engine.cli import output, passages, session
 from cadence_engine.cli.enroll import WHAT_TO_DO
+from cadence_engine.cli.following import MOST_ROWS, following
 from cadence_engine.cli.output import Refused, at
 from cadence_engine.cli.session import Company, Json, Session, external_id
 from cadence_engine.cli.timeline import line_of, meaning_of
@@ -22,7 +23,6 @@ from cadence_engine.domain.masking import masked, without_phones
 from cadence_engine.domain.outlook import Outlook, Silence, SoFar
 from cadence_engine.domain.waiting import WaitsFor
 from cadence_engine.handlers.why import PASSAGES, Answer, Explained, unread_about, why_contact, why_enrollment
-from cadence_engine.storage.cursor import BadCursor
 from cadence_engine.storage.reports.dead_letters import Tally
 from cadence_engine.storage.reports.timeline import TimelinePage, read_cursor, write_cursor
 
@@ -53,7 +53,7 @@ def status(
     cursor: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Older history, as the page before names it.")
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, max=1000, help="Entries of history on a page.")] = 100,
+    rows: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Entries of history on a page.")] = 100,
     as_json: Json = False,
 ) -> None:
     """Why, or why not: what happened to a contact and what is next; what holds it; why a cadence did not take it.
@@ -61,10 +61,8 @@ def status(
     Of an enrollment, the same about that one passage. Whether anything holds all steps is said as well, and
     how many records of the contact could not be read.
     """
-    try:
+    with following():
         place = None if cursor is None else read_cursor(company, subject, cursor)
-    except BadCursor as bad:
-        output.refuse(str(bad))
 
     async def main(opened: Session) -> Answer:
         async with opened.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
