@@ -56,9 +56,10 @@ class Postgres(Server):
     environment: Mapping[str, str] = {"LC_ALL": "C"}  # without it macOS starts threads in it, which it refuses
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the sessions, writes a checkpoint
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, folder: Path | None = None) -> None:
+        """`folder` holds the programs to run; None: those of `programs()`."""
         super().__init__(directory)
-        self._programs = programs()
+        self._programs = folder or programs()
         self._major = major(self._programs)
         self._cluster = directory / "cluster"
         self._password = secrets.token_urlsafe(12)
