@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import TypeVar
 
 import asyncpg
-import orjson
 import stamina
 
 from cadence_engine.domain.events import Event
 from cadence_engine.links.postgres import advised
-from cadence_engine.storage import committed, events
+from cadence_engine.storage import codecs, committed, events
 from cadence_engine.storage.connection import Connection, Pool
 
 T = TypeVar("T")
@@ -26,7 +25,6 @@ SESSION = {
 }
 TRANSACTION_TIMEOUT_SINCE = 17
 ONE_CONTACT = "contacts_pkey"
-JSONB_VERSION = b"\x01"
 CONNECT_WITHIN = 10.0  # seconds; a server that is cut off would otherwise be waited for as long as a page may take
 
 
@@ -83,7 +81,7 @@ async def connect(
                 **({} if role is None else {"role": role}),
             },
             connection_class=connection_class,
-            init=_prepare_connection,
+            init=codecs.prepare,
             timeout=CONNECT_WITHIN,
             command_timeout=30,
             max_inactive_connection_lifetime=60,
@@ -98,20 +96,6 @@ async def _session(database_url: str) -> dict[str, str]:
     finally:
         await connection.close()
     return {**SESSION, "transaction_timeout": "25s"} if has_transaction_timeout else SESSION
-
-
-async def _prepare_connection(connection: Connection) -> None:
-    # In their binary form, which COPY needs.
-    await connection.set_type_codec(
-        "json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=orjson.loads
-    )
-    await connection.set_type_codec(
-        "jsonb",
-        schema="pg_catalog",
-        format="binary",
-        encoder=lambda value: JSONB_VERSION + orjson.dumps(value),
-        decoder=lambda written: orjson.loads(written[len(JSONB_VERSION) :]),
-    )
 
 
 async def run(pool: Pool, work: Callable[[UnitOfWork], Awaitable[T]]) -> tuple[T, list[datetime]]:
