@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, ClassVar, Final, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from cadence_contracts import topics
@@ -43,6 +43,7 @@ MAX_CONTEXT_FIELDS: Final = 100
 MAX_CONTEXT_TEXT: Final = 1000
 MAX_CONTEXT_NAME: Final = 100
 _MAX_REPORTED: Final = 20
+_IGNORED: Final = "_ignored"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -67,13 +68,12 @@ class Inbound(BaseModel):
 
     company_id: ExternalId
 
-    _ignored: tuple[str, ...] = PrivateAttr(())
-
     @property
     def ignored(self) -> tuple[str, ...]:
         """The wire names (never the values) of what could not be read; such a field counts as absent."""
-        # Not by its name: pydantic would look it up in Python code, for every record.
-        return self.__pydantic_private__["_ignored"] if self.__pydantic_private__ else ()
+        # No private attribute: pydantic would set it up in Python code, class by class, for every record.
+        ignored: tuple[str, ...] = self.__dict__.get(_IGNORED, ())
+        return ignored
 
     @property
     def key(self) -> str:
@@ -309,7 +309,7 @@ def parse(envelope: Envelope, *, topic: str | None = None) -> AnyInbound:
         ignored += sorted(forgiven)
         event = _VALIDATE[model](data, by_alias=True, by_name=False)
     if ignored:
-        event._ignored = tuple(ignored)
+        event.__dict__[_IGNORED] = tuple(ignored)
     return cast("AnyInbound", event)
 
 
