@@ -78,6 +78,8 @@ class Enrollment(NamedTuple):
 
     def freed(self) -> "Enrollment":
         """Neither held nor parked; what follows from that, its status and due time, is the caller's to say."""
+        if self.status is Status.ACTIVE:
+            return self
         return self._replace(
             wait_left=None,
             paused_by=None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 import asyncpg
 
@@ -41,6 +42,10 @@ TOLD = """
         last_conversation_id, last_conversation_at, mentioned_at, erased_at)
     WHERE contacts.company_id = new.company_id AND contacts.contact_id = new.contact_id
 """
+
+
+BY_MESSAGES = {"last_message_at", "last_inbound_at", "last_conversation", "mentioned_at"}
+_beside_messages = attrgetter(*(field for field in Contact._fields if field not in BY_MESSAGES))
 
 
 async def lock(connection: Connection, keys: Collection[ContactKey]) -> dict[ContactKey, Contact]:
@@ -213,12 +218,7 @@ COLUMNS = (
 
 
 def _only_messaged(before: Contact, after: Contact) -> bool:
-    return after == before._replace(
-        last_message_at=after.last_message_at,
-        last_inbound_at=after.last_inbound_at,
-        last_conversation=after.last_conversation,
-        mentioned_at=after.mentioned_at,
-    )
+    return _beside_messages(before) == _beside_messages(after)
 
 
 def _messages(contact: Contact) -> tuple[object, ...]:

@@ -20,6 +20,16 @@ MOVE = f"""
     ) AS new (company_id, enrollment_id, decided_on, revision, step_index, next_run_at)
     {AS_DECIDED_ON}
 """  # noqa: S608  # constants of this module
+# So has the next: whoever ended waits for nothing any more.
+END = f"""
+    UPDATE cadence_enrollments AS e SET
+        revision = new.revision, step_index = new.step_index, status = new.status, ended_at = new.ended_at,
+        cancel_reason = new.cancel_reason, next_run_at = NULL, wait_left = NULL, paused_by = NULL, held_due_at = NULL,
+        resume_at = NULL, park_reason = NULL, park_detail = NULL, parked_knowing = NULL
+    FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::text[], $7::timestamptz[], $8::text[]
+    ) AS new (company_id, enrollment_id, decided_on, revision, step_index, status, ended_at, cancel_reason)
+    {AS_DECIDED_ON}
+"""  # noqa: S608
 CHANGE = f"""
     UPDATE cadence_enrollments AS e SET
         revision = new.revision, step_index = new.step_index, next_run_at = new.next_run_at,
@@ -55,11 +65,19 @@ async def save(connection: Connection, decisions: Sequence[Decision]) -> None:
     if not decisions:
         return
     moved: list[Decision] = []
+    ended: list[Decision] = []
     changed: list[Decision] = []
     for decision in decisions:
-        (moved if _only_moved(decision) else changed).append(decision)
-    written = await many.execute(connection, MOVE, map(_place, moved)) + await many.execute(
-        connection, CHANGE, map(_state, changed)
+        if not decision.enrollment.live:
+            ended.append(decision)
+        elif _only_moved(decision):
+            moved.append(decision)
+        else:
+            changed.append(decision)
+    written = (
+        await many.execute(connection, MOVE, map(_place, moved))
+        + await many.execute(connection, END, map(_end, ended))
+        + await many.execute(connection, CHANGE, map(_state, changed))
     )
     if written != len(decisions):
         raise StaleDecisionError(f"{len(decisions)} enrollments were decided, {written} were still as decided on")
@@ -117,7 +135,7 @@ def _new(enrollment: Enrollment) -> tuple[object, ...]:
     )
 
 
-def _place(decision: Decision) -> tuple[object, ...]:
+def _step(decision: Decision) -> tuple[object, ...]:
     enrollment = decision.enrollment
     return (
         enrollment.company_id,
@@ -125,8 +143,16 @@ def _place(decision: Decision) -> tuple[object, ...]:
         decision.decided_on,
         enrollment.revision,
         enrollment.step_index,
-        enrollment.next_run_at,
     )
+
+
+def _place(decision: Decision) -> tuple[object, ...]:
+    return (*_step(decision), decision.enrollment.next_run_at)
+
+
+def _end(decision: Decision) -> tuple[object, ...]:
+    enrollment = decision.enrollment
+    return (*_step(decision), enrollment.status, enrollment.ended_at, enrollment.cancel_reason)
 
 
 def _state(decision: Decision) -> tuple[object, ...]:
