@@ -67,13 +67,14 @@ async def test_a_missing_variable_parks_and_the_others_go_on(stage: Stage) -> No
     assert await stage.statuses("ana") == ["completed"]
 
 
-async def test_a_contact_without_phone_or_conversation_parks_until_it_has_one(stage: Stage) -> None:
-    await stage.publish(definition(waits=[Wait()]))
+@pytest.mark.parametrize("direction", ["outbound", "inbound"])
+async def test_a_contact_without_phone_or_conversation_parks_until_it_has_one(stage: Stage, direction: str) -> None:
+    await stage.publish(definition(waits=[Wait()], cancel_on_reply=False))
     await stage.hears("contact.created", contactId="ana")
     assert (await stage.run_due()).parked == 1
     (parked,) = await stage.log("cadence.enrollment.parked")
     assert parked["reason"] == "unreachable"
-    await stage.hears("message.received", contactId="ana", conversationId="c1", direction="outbound")
+    await stage.hears("message.received", contactId="ana", conversationId="c1", direction=direction)
     await stage.run_due()
     (send,) = await stage.log("whatsapp.send.requested")
     assert (send["to"], send["conversationId"]) == (None, "c1")

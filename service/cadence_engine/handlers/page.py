@@ -1,6 +1,6 @@
 """Everything about one polled page, in one transaction: offsets, dead letters, inbox, effects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from uuid import NAMESPACE_URL, uuid5
@@ -59,16 +59,17 @@ async def apply_page(unit: UnitOfWork, page: Page, policy: Policy) -> PageCounts
     unit.log(*map(_dead_letter, dead))
     new = await _not_forgotten(unit, await _new(unit, page.received))
     # A page comes from one topic, so in practice one of these has something to do.
-    await project_companies(unit, _of(new, CompanyUpdated))
-    await delete_companies(unit, _of(new, CompanyDeleted))
-    await project_contacts(unit, _of(new, ContactCreated, ContactUpdated), policy)
-    await note_messages(unit, _of(new, MessageReceived))
-    await note_preferences(unit, _of(new, ContactPreferencesChanged))
-    await erase_contacts(unit, _of(new, ContactDeleted))
-    await project_leads(unit, _of(new, LeadCreated), policy)
-    await enroll_requested(unit, _of(new, EnrollmentRequested), policy)
-    await cancel_requested(unit, _of(new, EnrollmentCancelRequested))
-    await enroll_on(unit, _of(new, GenericTrigger, PurchaseCompleted), policy)
+    kinds = {type(record.event) for record in new}
+    await project_companies(unit, _of(new, kinds, CompanyUpdated))
+    await delete_companies(unit, _of(new, kinds, CompanyDeleted))
+    await project_contacts(unit, _of(new, kinds, ContactCreated, ContactUpdated), policy)
+    await note_messages(unit, _of(new, kinds, MessageReceived))
+    await note_preferences(unit, _of(new, kinds, ContactPreferencesChanged))
+    await erase_contacts(unit, _of(new, kinds, ContactDeleted))
+    await project_leads(unit, _of(new, kinds, LeadCreated), policy)
+    await enroll_requested(unit, _of(new, kinds, EnrollmentRequested), policy)
+    await cancel_requested(unit, _of(new, kinds, EnrollmentCancelRequested))
+    await enroll_on(unit, _of(new, kinds, GenericTrigger, PurchaseCompleted), policy)
     return PageCounts(applied=len(new), seen=len(page.received) - len(new), dead=len(dead))
 
 
@@ -94,7 +95,10 @@ async def _not_forgotten(unit: UnitOfWork, records: Sequence[Received[AnyInbound
     ]
 
 
-def _of(records: Iterable[Received[Any]], *models: type[M]) -> list[Received[M]]:
+def _of(records: Iterable[Received[Any]], kinds: Set[type[Inbound]], *models: type[M]) -> list[Received[M]]:
+    """Those with an event of these models, in their order; `kinds` are all that there are among the records."""
+    if kinds.isdisjoint(models):
+        return []
     # By the very class: isinstance() of pydantic's models is dear, and there are many to ask.
     return [cast("Received[M]", record) for record in records if type(record.event) in models]
 

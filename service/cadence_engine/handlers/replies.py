@@ -10,7 +10,7 @@ from cadence_engine.domain.cadence import CadenceVersion
 from cadence_engine.domain.cancel import CancelReason, InboundMessage, cancel, is_reply
 from cadence_engine.domain.contact import Contact, ContactKey
 from cadence_engine.domain.decision import Decision
-from cadence_engine.domain.enrollment import Enrollment
+from cadence_engine.domain.enrollment import Enrollment, Status
 from cadence_engine.domain.known import newest
 from cadence_engine.handlers.apply import apply
 from cadence_engine.handlers.received import Received
@@ -43,16 +43,18 @@ async def note_messages(unit: UnitOfWork, events: Sequence[Received[MessageRecei
     changed = await contacts.write(unit.connection, known, locked)
     await conversations.touch(unit.connection, seen)
     replied = {key: messages for key, messages in inbound.items() if key in locked}
-    await _cancel_replied(unit, replied)
+    parked = await _cancel_replied(unit, replied)
     await _note_answers(unit, replied, locked)
     newly_reachable = [c.key for c in changed if c.last_conversation.value != locked[c.key].last_conversation.value]
-    await unpark(unit, newly_reachable)
+    await unpark(unit, [key for key in newly_reachable if key in parked or key not in replied])
 
 
-async def _cancel_replied(unit: UnitOfWork, inbound: Mapping[ContactKey, Sequence[InboundMessage]]) -> None:
+async def _cancel_replied(unit: UnitOfWork, inbound: Mapping[ContactKey, Sequence[InboundMessage]]) -> set[ContactKey]:
+    """Answers those who still have an enrollment parked."""
     live = await load.live_of(unit.connection, inbound)
     versions = await cadences.versions(unit.connection, {(e.company_id, e.cadence_id, e.version) for e in live})
     decisions: list[Decision] = []
+    parked: set[ContactKey] = set()
     for enrollment in live:
         version = versions[enrollment.company_id, enrollment.cadence_id, enrollment.version]
         reply = _first_reply(enrollment, version, inbound[enrollment.contact_key])
@@ -60,7 +62,10 @@ async def _cancel_replied(unit: UnitOfWork, inbound: Mapping[ContactKey, Sequenc
             decisions.append(
                 cancel(enrollment, CancelReason.REPLIED, reply.cause, unit.now, message_id=reply.message_id)
             )
+        elif enrollment.status is Status.PARKED:
+            parked.add(enrollment.contact_key)
     await apply(unit, decisions)
+    return parked
 
 
 async def _note_answers(
