@@ -17,9 +17,9 @@ INBOX = """
 """
 CONTACTS = f"""
     INSERT INTO contacts (company_id, contact_id, name, name_at, phone, phone_at, locale, locale_at,
-        time_zone, time_zone_at, revision)
+        time_zone, time_zone_at, mentioned_at)
     SELECT {COMPANY_OF_N}, {CONTACT_OF_N}, {NAME_OF_N}, now(), {PHONE_OF_N}, now(), '{LOCALE}', now(),
-        '{ZONE}', now(), 1
+        '{ZONE}', now(), now()
     FROM generate_series($1::int, $2::int - 1) AS n
     ON CONFLICT DO NOTHING
 """  # noqa: S608  # constants of this package

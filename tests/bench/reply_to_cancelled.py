@@ -25,7 +25,8 @@ INBOX = """
 """
 CONTACTS = f"""
     UPDATE contacts SET last_message_at = now(), last_inbound_at = now(),
-        last_conversation_id = reply.conversation_id, revision = revision + 1
+        last_conversation_id = reply.conversation_id, last_conversation_at = now(), mentioned_at = now(),
+        revision = revision + 1
     FROM {REPLIES} AS reply
     WHERE contacts.company_id = reply.company_id AND contacts.contact_id = reply.contact_id
 """  # noqa: S608
