@@ -16,7 +16,7 @@ from cadence_engine.domain.enroll import EnrollRequest
 from cadence_engine.domain.events import HASTENED, REFUSED, Cause
 from cadence_engine.domain.operate import Cancel, Operation, Pause, Resume, RunNow, Skip
 from cadence_engine.domain.policy import Policy
-from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence
+from cadence_engine.handlers.cadence_status import move_unsettled, pause_cadence, resume_cadence
 from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.enroll import enroll
 from cadence_engine.handlers.halt import claims_over
@@ -127,11 +127,25 @@ def pause(scene: Scene) -> Work:
     async def flag_and_settle(pool: Pool) -> None:
         key = scene.version.definition.key
         await run(pool, lambda unit: pause_cadence(unit, scene.company, key, actor="olga", reason=None))
-        moved = (await run(pool, lambda unit: move_unsettled(unit, 10)))[0]
-        while moved is not None and not moved.settled:
-            moved = (await run(pool, lambda unit: move_unsettled(unit, 10)))[0]
+        await _settle(pool)
 
     return flag_and_settle
+
+
+def pause_and_go_on(scene: Scene) -> Work:
+    async def both(pool: Pool) -> None:
+        await pause(scene)(pool)
+        key = scene.version.definition.key
+        await run(pool, lambda unit: resume_cadence(unit, scene.company, key, actor="olga", reason=None))
+        await _settle(pool)
+
+    return both
+
+
+async def _settle(pool: Pool) -> None:
+    moved = (await run(pool, lambda unit: move_unsettled(unit, 10)))[0]
+    while moved is not None and not moved.settled:
+        moved = (await run(pool, lambda unit: move_unsettled(unit, 10)))[0]
 
 
 def halt(scene: Scene) -> Work:
@@ -217,6 +231,7 @@ RACES: Final = (
     Race(skip, claim, enrolled=True, waits=LAST_ONE_DUE_NOW),
     *(Race(run_now, other, enrolled=True, waits=NONE_DUE_YET) for other in (claim, run_now, skip, reply, pause, hold)),
     *(Race(hold_and_let_go, other, enrolled=True) for other in (claim, pause, reply, skip)),
+    *(Race(pause_and_go_on, other, enrolled=True) for other in (claim, reply, enroll_by_hand)),
     Race(enroll_by_hand, enroll_by_hand, enrolled=False),
     Race(enroll_by_hand, purchase, enrolled=False),
     Race(claim, claim, enrolled=True),
