@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +29,8 @@ from tests.processes.conftest import Commands
 pytestmark = pytest.mark.timeout(300)  # whichever is first starts the servers
 
 BY_ANOTHER_CA = "by a CA that we do not know"
+AT_ONCE = struct.pack("ii", 1, 0)
+"""To linger no second: what is closed is reset."""
 ANOTHER_NAME = "its certificate is for another name"
 
 
@@ -240,6 +244,24 @@ def eavesdropper() -> Iterator[Eavesdropper]:
         yield Eavesdropper(f"localhost:{listening.getsockname()[1]}", heard)
         listening.shutdown(socket.SHUT_RDWR)
     thread.join()
+
+
+async def test_valkey_resets_the_connection_as_it_may_on_a_certificate(secured: Secured) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*secured.authority.server)
+
+    def reset() -> None:
+        connection, _ = listening.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        context.wrap_socket(connection, server_side=True).close()
+
+    with socket.create_server((HOST, 0)) as listening:
+        there = f"rediss://localhost:{listening.getsockname()[1]}/0"
+        resetting = asyncio.create_task(asyncio.to_thread(reset))
+        refused = await refused_by_valkey(secured.settings(REDIS_URL=there))
+        await resetting
+
+    assert "does it accept our certificate, REDIS_CERTIFICATE_FILE?" in refused
 
 
 async def test_whoever_speaks_no_tls_hears_nothing_but_the_wish_for_it(

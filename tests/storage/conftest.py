@@ -102,7 +102,7 @@ async def _fill(pool: Pool) -> None:
     await seed.cadences(pool)
     await seed.contacts(pool, 0, CONTACTS, silent_since=now - timedelta(days=30))
     await seed.enrollments(pool, 0, OVERDUE, due=now - timedelta(hours=2), apart=1.0)
-    await seed.enrollments(pool, OVERDUE, OVERDUE + LATER, due=now + timedelta(seconds=10), apart=60.0)
+    await seed.enrollments(pool, OVERDUE, OVERDUE + LATER, due=now + timedelta(hours=1), apart=60.0)
     await seed.cadences(pool, ready.text_of("reactivation"))
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(FILL)

@@ -152,7 +152,12 @@ async def publishing_where_it_is_traced(unit: UnitOfWork) -> int:
 
 
 async def planning(unit: UnitOfWork) -> int:
-    """The moments of the next minute at which something is due."""
+    """The moments of the next minute at which something is due: one step's."""
+    await unit.connection.execute(
+        "UPDATE cadence_enrollments SET next_run_at = now() + interval '30 seconds'"
+        " WHERE company_id = 'company-0' AND contact_id = $1 AND status = 'active'",
+        f"contact-{OVERDUE}",
+    )
     return len(await wakeups.due_moments(unit.connection, bucket=WIDTH, ahead=HORIZON))
 
 

@@ -6,7 +6,7 @@ Keyed by name, so that a command which never meets Kafka need not import its cli
 import ssl
 from typing import Final
 
-from cadence_engine.links.tls import why_refused
+from cadence_engine.links.tls import ENDED, why_refused
 
 RIGHTS: Final = "see the rights under Links in deploy/README.md"
 
@@ -29,7 +29,7 @@ WHAT_TO_DO: Final = {
 
 
 HUNG_UP: Final = "Connection closed by server"
-"""All that redis-py tells of a server that refuses a certificate."""
+"""What redis-py tells of a server that ends the connection, where the system did not see it reset."""
 
 
 class Advice(str):
@@ -46,12 +46,16 @@ def advise(error: BaseException, advice: str) -> None:
 def advice_on(error: BaseException) -> list[str]:
     """What was noted on the error, and then what is always to be done about its kind."""
     noted = [str(note) for note in getattr(error, "__notes__", ()) if isinstance(note, Advice)]
-    if type(error).__module__.startswith("redis.") and isinstance(error.__context__, ssl.SSLError):
-        noted.append(str(why_refused(error.__context__, ca="REDIS_CA_FILE", certificate="REDIS_CERTIFICATE_FILE")))
-    if type(error).__module__.startswith("redis.") and str(error).startswith(HUNG_UP):
-        noted.append(
-            "if that lasts: is REDIS_URL right about TLS on this port, and does it accept our certificate, "
-            "REDIS_CERTIFICATE_FILE?"
-        )
+    if type(error).__module__.startswith("redis."):
+        noted += _of_valkey(error)
     kinds = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
     return noted + [WHAT_TO_DO[kind] for kind in kinds if kind in WHAT_TO_DO][:1]
+
+
+def _of_valkey(error: BaseException) -> list[str]:
+    if isinstance(error.__context__, ssl.SSLError):
+        return [str(why_refused(error.__context__, ca="REDIS_CA_FILE", certificate="REDIS_CERTIFICATE_FILE"))]
+    if isinstance(error.__context__, ENDED) or str(error).startswith(HUNG_UP):
+        refused = "does it accept our certificate, REDIS_CERTIFICATE_FILE?"
+        return [f"if that lasts: is REDIS_URL right about TLS on this port, and {refused}"]
+    return []

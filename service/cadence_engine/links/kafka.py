@@ -72,7 +72,7 @@ def _told(error: Exception, settings: Settings) -> str:
     refused = tls.why_refused(error, ca="KAFKA_CA_FILE", certificate="KAFKA_CERTIFICATE_FILE")
     if refused:
         return f"{refused} ({error})"
-    if isinstance(error, (KafkaConnectionError, ConnectionResetError)):
+    if isinstance(error, (KafkaConnectionError, *tls.ENDED)):
         protocol = settings.kafka_security_protocol
         shown = settings.kafka_certificate_file or protocol == "SSL"
         accepted = ", and does it accept our certificate, KAFKA_CERTIFICATE_FILE" if shown else ""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from cadence_engine.links.advice import advise
-from cadence_engine.links.tls import why_refused
+from cadence_engine.links.tls import ENDED, why_refused
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def advised(database_url: str) -> Iterator[None]:
         yield
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         refused = why_refused(error, ca="PGSSLROOTCERT", certificate="PGSSLCERT")
-        if isinstance(error, (asyncpg.ConnectionDoesNotExistError, ConnectionResetError)):
+        if isinstance(error, (asyncpg.ConnectionDoesNotExistError, *ENDED)):
             refused = "it ended the connection: does it accept our certificate, PGSSLCERT?"
         if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
             refused = "it does not encrypt: have it do so, or change PGSSLMODE"

@@ -7,6 +7,8 @@ from typing import Final
 ANOTHER_NAME: Final = frozenset({62, 64})  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and .._IP_ADDRESS_MISMATCH
 EXPIRED: Final = 10
 
+ENDED: Final = (ConnectionResetError, BrokenPipeError)
+"""How the end of a connection may show. With TLS 1.3 a server refuses our certificate after the handshake, by this."""
 
 NO_PEM: Final = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "BAD_BASE64_DECODE", "KEY_VALUES_MISMATCH"})
 
