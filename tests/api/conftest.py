@@ -133,10 +133,10 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 def serve(servers: Servers, database_url: str, topic_prefix: str, pool: Pool) -> Serve:
-    """Serves the API with settings of a test's own while its context lasts."""
+    """Serves the API with settings of a test's own while its context lasts; `by`: its pool, if not the test's."""
 
     @asynccontextmanager
-    async def serving(**given: Any) -> AsyncIterator[Api]:
+    async def serving(by: Pool = pool, **given: Any) -> AsyncIterator[Api]:
         port = free_port()
         settings = Settings(
             **{
@@ -159,7 +159,7 @@ def serve(servers: Servers, database_url: str, topic_prefix: str, pool: Pool) ->
                 process.run(
                     settings,
                     policy,
-                    pool,
+                    by,
                     stop,
                     readiness,
                     wake=wake,

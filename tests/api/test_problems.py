@@ -1,15 +1,21 @@
 """However a call fails, the answer is problem details with a stable code, and nothing of what was sent."""
 
 from asyncio import to_thread
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
 from cadence_engine.api.problems import KINDS, Code
+from cadence_engine.devstack.ports import HOST
 from cadence_engine.devstack.servers import Servers
 from cadence_engine.domain.enroll import Refusal
+from cadence_engine.storage import database
+from cadence_engine.storage.connection import Pool
 from tests.api.conftest import DEFINITION, Api, Serve
+from tests.faults.links.link import Link
 
 PHONE = "+5511987654321"
 
@@ -136,6 +142,40 @@ async def test_without_postgres_the_answer_is_to_try_again(api: Api, servers: Se
     assert said.headers["Retry-After"] == "1"
     assert str(postgres.port) not in str(told)
     (await api("GET", "/v1/cadences", key)).fine()
+
+
+class LastWords:
+    """Lets everything pass; where the server says that it ends the connection, the end itself stays out."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def forth(self, chunk: bytes) -> AsyncIterator[bytes]:
+        yield chunk
+
+    async def back(self, chunk: bytes) -> AsyncIterator[bytes]:
+        yield chunk
+        if b"FATAL" in chunk:
+            self._link.silence()
+
+
+async def test_a_connection_that_postgres_has_given_notice_of_is_one_to_try_again(
+    serve: Serve, database_url: str, pool: Pool
+) -> None:
+    """A server that stops tells idle connections so, and asyncpg takes them for usable until they have ended."""
+    url = make_url(database_url)
+    async with Link(url.port or 5432, watch=lambda: LastWords(link)) as link:
+        there = url.set(host=HOST, port=link.port).render_as_string(hide_password=False)
+        async with await database.connect(there, process="api", size=1) as by, serve(by) as api:
+            key = await api.key()
+            (await api("GET", "/v1/cadences", key)).fine()
+            await pool.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'cadence-engine api'"
+            )
+            (await api("GET", "/v1/cadences", key)).problem(503, "unavailable")
+            link.heal()
+            (await api("GET", "/v1/cadences", key)).fine()
 
 
 async def test_a_fault_of_ours_is_logged_under_its_request_and_tells_nothing(api: Api) -> None:

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-import asyncpg
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -17,6 +16,7 @@ from cadence_engine.api.problems import CONTENT_TYPE, Code, Problem
 from cadence_engine.api.rates import Rates
 from cadence_engine.api.traced import method_of, route_of
 from cadence_engine.metrics import answers as metrics
+from cadence_engine.storage.connection import NOT_NOW
 from cadence_engine.telemetry import describe
 
 log = structlog.stdlib.get_logger("cadence_engine.api")
@@ -29,17 +29,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Server": "cadence-engine",
 }
-DATABASE_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
 AGAIN_SOON = {"Retry-After": "1"}
 OF_STATUS = {
     404: Code.NO_SUCH_ROUTE,
@@ -128,7 +117,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
             return _of(error)
         case web.RequestPayloadError():  # as it came it cannot be unpacked or put together, or it ended too early
             return Problem(Code.BAD_HTTP, "the body is not what its headers say: see Content-Encoding and its length")
-        case _ if isinstance(error, DATABASE_AWAY):
+        case _ if isinstance(error, NOT_NOW):
             log.warning("request_unavailable", request_id=request_id, reason=describe(error))
             return Problem(Code.UNAVAILABLE, headers=AGAIN_SOON)
     log.error("request_failed", request_id=request_id, exc_info=error)

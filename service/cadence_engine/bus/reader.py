@@ -27,7 +27,7 @@ from cadence_engine.bus.holds import Holds
 from cadence_engine.bus.lag import LagReport
 from cadence_engine.bus.parse import RawRecord
 from cadence_engine.storage import progress
-from cadence_engine.storage.connection import Pool
+from cadence_engine.storage.connection import NOT_NOW, Pool
 from cadence_engine.storage.progress import Rewound, Span
 
 log = structlog.stdlib.get_logger("cadence_engine.bus.reader")
@@ -261,7 +261,7 @@ class TopicReader:
         try:
             async with self._pool.acquire() as connection:
                 stored = await progress.load(connection, self.topic)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        except NOT_NOW:
             return  # whoever has something to apply says so; the next look is soon
         lost = [
             Span(tp.topic, tp.partition, read_to, read_to)
@@ -363,4 +363,4 @@ def _is_unreadable(error: Exception) -> bool:
 
     A codec's error has any type; Kafka's, the network's and the database's other errors are told by theirs.
     """
-    return isinstance(error, UNREADABLE) or not isinstance(error, (KafkaError, OSError, asyncpg.PostgresError))
+    return isinstance(error, UNREADABLE) or not isinstance(error, (KafkaError, asyncpg.PostgresError, *NOT_NOW))

@@ -19,7 +19,7 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.health import Readiness
 from cadence_engine.settings import Settings
 from cadence_engine.storage import database, schema_version
-from cadence_engine.storage.connection import Pool
+from cadence_engine.storage.connection import NOT_NOW, Pool
 from cadence_engine.storage.database import UnitOfWork
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run(main: Callable[[Session], Awaitable[T]]) -> T:
         return asyncio.run(_open(main, loaded))
     except Refused as refused:
         refuse(str(refused))
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (*NOT_NOW, asyncpg.PostgresError) as error:
         refuse(f"PostgreSQL did not do it: {telemetry.describe(error)}. Nothing after the last line above was done.")
 
 

@@ -5,8 +5,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import asyncpg
-
 from cadence_engine.domain import gate as gate_rule
 from cadence_engine.domain.advance import advance
 from cadence_engine.domain.cadence import CadenceVersion
@@ -19,6 +17,7 @@ from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.apply import apply
 from cadence_engine.storage import cadences, gate
 from cadence_engine.storage.cadences import VersionKey
+from cadence_engine.storage.connection import NOT_NOW
 from cadence_engine.storage.database import UnitOfWork
 from cadence_engine.storage.enrollments import claim
 from cadence_engine.storage.enrollments.claim import Claimed
@@ -26,18 +25,7 @@ from cadence_engine.storage.enrollments.save import StaleDecisionError
 
 log = logging.getLogger(__name__)
 
-NOT_OF_THE_ROW = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.TransactionRollbackError,  # a deadlock or the like: tried again as a whole
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock that was waited for too long
-    asyncpg.OperatorInterventionError,  # a timeout, or the server is stopping
-    asyncpg.ReadOnlySQLTransactionError,
-    StaleDecisionError,
-)
+NOT_OF_THE_ROW = (*NOT_NOW, StaleDecisionError)
 """What fails for every row alike, or passes by itself."""
 
 
