@@ -1,6 +1,7 @@
 """Each event of the log is on Kafka once, and each contact's in order, whatever happens to the relay."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Sequence
 
@@ -157,3 +158,16 @@ async def holds_once(road: Road, wanted: Sequence[object]) -> None:
     found = await road.event_ids(topics.OUTBOUND)
     assert len(found) == len(wanted)
     assert set(found) == set(wanted)
+
+
+async def test_of_many_transactions_none_has_a_request_repeated(
+    log: Log, road: Road, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A repeated request costs the producer: who comes after it starts anew, and all sends wait meanwhile."""
+    await log.write_sends(batches=200, contacts=50)
+
+    with caplog.at_level(logging.WARNING, "aiokafka"):
+        await publish_all(log)
+
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("aiokafka")] == []
+    assert len(await road.event_ids()) == len(log.written)

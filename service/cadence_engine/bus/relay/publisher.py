@@ -52,9 +52,11 @@ class Publisher:
         async with asyncio.timeout(PUBLISH_WITHIN):
             await self._producer.begin_transaction()
             acknowledged = [future async for future in self._send(records)]
-            await self._commit_mark(mark)
             # Kafka's client would commit also when a batch was refused.
             await asyncio.gather(*acknowledged)
+            # Not beside them: while its coordinator adds the mark to the transaction, Kafka refuses records of it as
+            # NOT_ENOUGH_REPLICAS, and the client repeats them, which makes a producer doubtful.
+            await self._commit_mark(mark)
             await on_point(Point.BEFORE_KAFKA_COMMIT)
             await self._producer.commit_transaction()
         await on_point(Point.AFTER_KAFKA_COMMIT)
