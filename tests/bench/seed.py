@@ -20,7 +20,8 @@ LANGUAGE = "pt_BR"
 
 # The same in SQL and in Python (see `contact_created`): the nth contact.
 COMPANY_OF_N = f"'company-' || n % {COMPANIES}"
-CONTACT_OF_N = "'contact-' || n"
+CONTACT_OF_N = "'contact-' || lpad(n::text, 8, '0')"
+"""In the order in which they were made, as those of most databases are."""
 NAME_OF_N = "'Contact ' || n"
 PHONE_OF_N = "'+55119' || lpad(n::text, 8, '0')"
 
@@ -49,11 +50,16 @@ Tell = Callable[[str], None]
 TABLES = "contacts, cadence_enrollments, conversations, inbox"
 
 
+def contact_id(n: int) -> str:
+    """The nth contact's."""
+    return f"contact-{n:08}"
+
+
 def contact_created(n: int) -> ContactCreated:
     """What tells of the nth contact."""
     return ContactCreated(
         company_id=f"company-{n % COMPANIES}",
-        contact_id=f"contact-{n}",
+        contact_id=contact_id(n),
         name=f"Contact {n}",
         phone=f"+55119{n:08}",
         locale=LOCALE,
@@ -145,10 +151,13 @@ async def unlimited(pool: Pool, statement: str, *values: object, first: str = ""
         await connection.execute(statement, *values, timeout=LONG)
 
 
-async def settle(pool: Pool) -> None:
-    """Statistics and a checkpoint: every measurement starts from the same state."""
+async def settle(pool: Pool, *, vacuumed: bool = False) -> None:
+    """Statistics and a checkpoint: every measurement starts from the same state.
+
+    `vacuumed`: as what came little by little would be; else that begins when very many rows have come at once.
+    """
     async with pool.acquire() as connection:
         await connection.execute("SET statement_timeout = 0")
-        await connection.execute(f"ANALYZE {TABLES}", timeout=LONG)
+        await connection.execute(f"{'VACUUM (ANALYZE)' if vacuumed else 'ANALYZE'} {TABLES}", timeout=LONG)
         await connection.execute("CHECKPOINT", timeout=LONG)
         await connection.execute("RESET statement_timeout")

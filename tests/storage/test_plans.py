@@ -69,7 +69,7 @@ async def replies(unit: UnitOfWork) -> int:
     replied = [
         MessageReceived(
             company_id=f"company-{n % seed.COMPANIES}",
-            contact_id=f"contact-{n}",
+            contact_id=seed.contact_id(n),
             conversation_id=f"conversation-{n}",
             message_id=f"message-{n}",
         )
@@ -90,7 +90,7 @@ async def known_contacts(unit: UnitOfWork) -> int:
     last = OVERDUE + LATER
     news = [
         ContactUpdated(
-            company_id=f"company-{n % seed.COMPANIES}", contact_id=f"contact-{n}", name="Ana", tags=["vip", "old"]
+            company_id=f"company-{n % seed.COMPANIES}", contact_id=seed.contact_id(n), name="Ana", tags=["vip", "old"]
         )
         for n in range(last - ROWS, last)
     ]
@@ -100,7 +100,7 @@ async def known_contacts(unit: UnitOfWork) -> int:
 async def erased_contacts(unit: UnitOfWork) -> int:
     """A page of deletions of contacts who wait for a step, and went through a passage before."""
     gone = [
-        ContactDeleted(company_id=f"company-{n % seed.COMPANIES}", contact_id=f"contact-{n}")
+        ContactDeleted(company_id=f"company-{n % seed.COMPANIES}", contact_id=seed.contact_id(n))
         for n in range(OVERDUE, OVERDUE + ROWS)
     ]
     return await _applied(unit, gone, CANCELLED)
@@ -156,7 +156,7 @@ async def planning(unit: UnitOfWork) -> int:
     await unit.connection.execute(
         "UPDATE cadence_enrollments SET next_run_at = now() + interval '30 seconds'"
         " WHERE company_id = 'company-0' AND contact_id = $1 AND status = 'active'",
-        f"contact-{OVERDUE}",
+        seed.contact_id(OVERDUE),
     )
     return len(await wakeups.due_moments(unit.connection, bucket=WIDTH, ahead=HORIZON))
 
@@ -174,7 +174,7 @@ async def measuring_beside_a_halt(unit: UnitOfWork) -> int:
 
 async def status(unit: UnitOfWork) -> int:
     """What an operator is told of a contact."""
-    answer = await why_contact(unit.connection, "company-1", "contact-1", POLICY, before=None, rows=ROWS)
+    answer = await why_contact(unit.connection, "company-1", seed.contact_id(1), POLICY, before=None, rows=ROWS)
     return len(answer.timeline.happened) if answer else 0
 
 
@@ -201,7 +201,7 @@ async def all_enrollments(unit: UnitOfWork) -> int:
 
 async def enrollments_of_a_contact(unit: UnitOfWork) -> int:
     """All that one contact went through."""
-    chosen = Chosen("company-1", contact_id="contact-1")
+    chosen = Chosen("company-1", contact_id=seed.contact_id(1))
     return len((await enrollments.listed(unit.connection, chosen, rows=ROWS)).passages)
 
 

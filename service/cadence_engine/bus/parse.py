@@ -110,8 +110,8 @@ def _happened_at(timestamp_ms: int, reading: Reading) -> datetime:
 
 
 def _log_ignored(topic: str, received: Sequence[Received[AnyInbound]]) -> None:
-    ignored = Counter(field_name(name) for one in received for name in one.event.ignored)
-    for field, records in ignored.items():
+    ignored = [names for one in received if (names := one.event.ignored)]
+    for field, records in Counter(field_name(name) for names in ignored for name in names).items():
         log.warning("field_ignored", topic=topic, field=field, records=records)
 
 

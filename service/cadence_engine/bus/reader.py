@@ -289,7 +289,7 @@ class TopicReader:
                 break
             for chunk in polled.values():
                 records += chunk
-                size += sum(_size(record) for record in chunk)
+                size += sum(map(_size, chunk))
             timeout_ms = 0
         return Poll(self.topic, await self._spans(consumer, self._next), tuple(records))
 
@@ -313,7 +313,7 @@ class TopicReader:
                 if not polled:
                     break
                 records += polled[tp]
-                size += sum(_size(record) for record in polled[tp])
+                size += sum(map(_size, polled[tp]))
             spans = await self._spans(consumer, [tp])
             if spans:
                 self._drop_searched(spans)
@@ -355,7 +355,9 @@ def _now() -> float:
 
 
 def _size(record: RawRecord) -> int:
-    return int(max(0, record.serialized_key_size) + max(0, record.serialized_value_size))
+    """In bytes; of no key or no value one too few, which is all the same to a page."""
+    size: int = record.serialized_key_size + record.serialized_value_size
+    return size
 
 
 def _is_unreadable(error: Exception) -> bool:

@@ -102,7 +102,7 @@ class Side:
 
     def questions(self) -> dict[str, Ask]:
         """About contacts and places that nobody asked about before."""
-        contact = f"contact-{self.chance.randrange(self.enrollments) * COMPANIES}"
+        contact = seed.contact_id(self.chance.randrange(self.enrollments) * COMPANIES)
         chosen = Chosen(COMPANY, statuses=frozenset({Status.ACTIVE}))
 
         async def first_page(connection: Connection) -> None:

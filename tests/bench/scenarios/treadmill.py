@@ -69,7 +69,7 @@ class Treadmill:
         apart = SPREAD.total_seconds() / self.enrollments
         async with seed.indexed_afterwards(pool, "cadence_enrollments", tell):
             await seed.enrollments(pool, 0, self.enrollments, due=first, apart=apart, tell=tell)
-        await seed.settle(pool)
+        await seed.settle(pool, vacuumed=True)
 
     async def burst(self, *, scattered: bool = False) -> float:
         """Steps per second of the next sample, all due at one instant: until the last is logged."""
