@@ -11,7 +11,7 @@ from cadence_engine.domain.events import Cause
 from cadence_engine.domain.gate import Held
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.apply import apply
-from cadence_engine.handlers.due_steps import Ran, run_due_steps
+from cadence_engine.handlers.due_steps import run_due_steps
 from cadence_engine.handlers.unpark import recheck_parked, retry_parked
 from cadence_engine.storage.database import UnitOfWork, run
 from cadence_engine.storage.enrollments import claim
@@ -26,7 +26,8 @@ async def test_a_step_waits_until_replies_up_to_its_due_time_are_applied(stage: 
     before = await stage.now()
     await stage.hears("contact.created", contactId="ana", phone=PHONE)
     await stage.pool.execute("UPDATE reply_gate SET watermark = $1", before)
-    assert await stage.run_due(open_gate=False) == Ran()
+    held_back = await stage.run_due(open_gate=False)
+    assert (held_back.claimed, held_back.held) == (0, None)
     assert (await stage.run_due()).sent == 1
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cadence_engine.domain import gate as gate_rule
 from cadence_engine.domain.advance import advance
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 NOT_OF_THE_ROW = (*NOT_NOW, StaleDecisionError)
 """What fails for every row alike, or passes by itself."""
 
+JUST_WRITTEN = timedelta(seconds=3)
+"""What is written as due at once may be committed when what is due later has been claimed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -35,8 +38,8 @@ class Ran:
 
     `halted_companies`: how many companies' steps were left out.
 
-    `crowded`: what is logged waits for the relay, and what is decided now has to stand behind it. `reached`: when the
-    last of those that were due longest was due; None of a batch that took a share of every company's.
+    `crowded`: what is logged waits for the relay, and what is decided now has to stand behind it. `reached`: up to then
+    everything is claimed that nobody else holds; None where that is not known, as of a share of every company's.
 
     `due_at`: when each that was claimed was due, ascending; `decided_at`: when they were decided.
 
@@ -81,7 +84,9 @@ async def run_due_steps(
     claimed = await claim.due(unit.connection, until, policy.claim_rows, since=due_since, fairly=by_company)
     crowded = reading.unpublished_for > policy.relay_easy_lag
     if not claimed:
-        return Ran(full=fairly, crowded=crowded, halted_companies=reading.halted_companies)
+        return Ran(
+            full=fairly, crowded=crowded, reached=until - JUST_WRITTEN, halted_companies=reading.halted_companies
+        )
     keys = {(e.company_id, e.cadence_id, e.version) for e, _ in claimed}
     versions = await cadences.versions(unit.connection, keys)
     decisions = list(_decide(claimed, versions, reading.now, policy))
@@ -89,11 +94,12 @@ async def run_due_steps(
         decisions = [await _apply_alone(unit, claimed[0], decisions[0], reading.now)]
     else:
         await apply(unit, decisions)
+    full = by_company or len(claimed) == policy.claim_rows
     return replace(
         _ran(decisions),
-        full=by_company or len(claimed) == policy.claim_rows,
+        full=full,
         crowded=crowded,
-        reached=None if by_company else claimed[-1][0].next_run_at,
+        reached=None if by_company else claimed[-1][0].next_run_at if full else until - JUST_WRITTEN,
         halted_companies=reading.halted_companies,
         due_at=[enrollment.next_run_at for enrollment, _ in claimed if enrollment.next_run_at is not None],
         decided_at=reading.now,

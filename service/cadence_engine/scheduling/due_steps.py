@@ -8,12 +8,12 @@ from time import monotonic
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.due_steps import Ran, run_due_steps
 from cadence_engine.metrics import steps
+from cadence_engine.scheduling.look_back import LookBack
 from cadence_engine.storage import database
 from cadence_engine.storage.connection import Pool
 from cadence_engine.tracing import spans
 
 CROWDED_PAUSE = 0.1
-LOOK_BACK_EVERY = 1.0
 
 
 class DueSteps:
@@ -29,9 +29,6 @@ class DueSteps:
 
     One batch at a time: another one beside it in the same process has to step over the rows that this one holds, which
     costs PostgreSQL a third more (measured).
-
-    A batch begins where a full one before it ended. What is due earlier all the same, as it was held by another worker
-    or has been resumed, is looked for every LOOK_BACK_EVERY seconds.
     """
 
     def __init__(self, pool: Pool, policy: Policy) -> None:
@@ -40,8 +37,7 @@ class DueSteps:
         self._rows = policy.claim_rows
         self._fairly = False
         self._crowded = False
-        self._reached: datetime | None = None
-        self._looked_back_at = 0.0
+        self._look_back = LookBack()
         self._turn = asyncio.Lock()
 
     async def run(self, *, due_until: datetime | None = None) -> tuple[Ran, list[datetime]]:
@@ -55,10 +51,8 @@ class DueSteps:
             rows = max(1, rows // 10)
             await asyncio.sleep(CROWDED_PAUSE)
         policy = replace(self._policy, claim_rows=rows)
-        since = self._reached
-        if since is None or monotonic() - self._looked_back_at > LOOK_BACK_EVERY:
-            since, self._looked_back_at = None, monotonic()
         began = monotonic()
+        since = self._look_back.since(began)
         try:
             with spans.within("run due steps") as told:
                 ran, wake_at = await database.run(
@@ -69,12 +63,13 @@ class DueSteps:
         except Exception:
             self._rows = max(1, rows // 10)
             raise
-        steps.ran(ran, monotonic() - began)
+        took = monotonic() - began
+        self._look_back.looked(since, ran.reached, took=took, now=began + took)
+        steps.ran(ran, took)
         if not self._crowded:
             self._rows = min(self._policy.claim_rows, rows * 2)
         self._fairly = ran.full and not fairly
         self._crowded = ran.full and ran.crowded
-        self._reached = (ran.reached or self._reached) if ran.full else None
         return ran, wake_at
 
 

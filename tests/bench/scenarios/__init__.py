@@ -11,7 +11,7 @@ SMALL: Sequence[Scenario] = (
     flood.scenario(flood.Size(steps=50_000)),
     lateness.scenario(lateness.Size(rows=20_000, seconds=10)),
     detector.scenario(detector.Size(contacts=50_000)),
-    old_transaction.scenario(old_transaction.Size(minutes=1)),
+    old_transaction.scenario(old_transaction.Size(minutes=1, enrollments=200_000)),
     size.scenario(size.Size(many=500_000, rounds=1)),
     costs.scenario(costs.Size(steps=20_000)),
     footprint.scenario(footprint.Size(many=100_000)),

@@ -19,10 +19,14 @@ TELL_EVERY = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Bursts of `sample` steps without pause for `minutes`; the median of `bursts` before and at the end counts."""
+    """Bursts of `sample` steps without pause for `minutes`; the median of `bursts` before and at the end counts.
+
+    So many enrollments that each of them runs a few steps in that time: it is every step that leaves something behind,
+    and none runs a hundred in ten minutes.
+    """
 
     minutes: float = 10.0
-    enrollments: int = 100_000
+    enrollments: int = 2_000_000
     sample: int = 20_000
     bursts: int = 3
 
