@@ -65,10 +65,9 @@ async def run_due_steps(
     policy: Policy,
     *,
     due_since: datetime | None = None,
-    due_until: datetime | None = None,
     fairly: bool = False,
 ) -> Ran:
-    """Run a batch of what is due, since and by then if given, longest due first; other workers take other rows.
+    """Run a batch of what is due, since then if given, longest due first; other workers take other rows.
 
     `fairly`: a share of every company's, amid a backlog; there is then more, whatever was claimed.
     Raises what the database raises; a row that was claimed alone and cannot be written is parked instead.
@@ -77,8 +76,6 @@ async def run_due_steps(
     until = gate_rule.decide(reading, policy)
     if isinstance(until, Held):
         return Ran(held=until)
-    if due_until is not None:
-        until = min(until, due_until)
     # What halted companies have due would be gone through by each claim that does not go company by company.
     by_company = fairly or reading.halted_companies > 0
     claimed = await claim.due(unit.connection, until, policy.claim_rows, since=due_since, fairly=by_company)

@@ -40,12 +40,12 @@ class DueSteps:
         self._look_back = LookBack()
         self._turn = asyncio.Lock()
 
-    async def run(self, *, due_until: datetime | None = None) -> tuple[Ran, list[datetime]]:
+    async def run(self) -> tuple[Ran, list[datetime]]:
         """One batch, and the moments to wake up at. A tenth of the rows after a failure, then twice as many again."""
         async with self._turn:
-            return await self._run(due_until)
+            return await self._run()
 
-    async def _run(self, due_until: datetime | None) -> tuple[Ran, list[datetime]]:
+    async def _run(self) -> tuple[Ran, list[datetime]]:
         rows, fairly = self._rows, self._fairly
         if self._crowded:
             rows = max(1, rows // 10)
@@ -57,7 +57,7 @@ class DueSteps:
             with spans.within("run due steps") as told:
                 ran, wake_at = await database.run(
                     self._pool,
-                    lambda unit: run_due_steps(unit, policy, due_since=since, due_until=due_until, fairly=fairly),
+                    lambda unit: run_due_steps(unit, policy, due_since=since, fairly=fairly),
                 )
                 _tell(told, ran)
         except Exception:

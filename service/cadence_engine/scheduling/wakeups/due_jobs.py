@@ -1,4 +1,4 @@
-"""What a wakeup does: run everything that is due in its bucket."""
+"""What a wakeup does: run what is due when its bucket ends."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from cadence_engine.scheduling.wakeups.hints import Hints
 from cadence_engine.storage.connection import Pool
 
 WAIT_FOR_WATERMARK = 1.0
-GIVES_WAY_AFTER = 5.0  # seconds; the sweep takes over what is left of a bucket
+GIVES_WAY_AFTER = 5.0  # seconds; the sweep takes over what is left
 SIBLINGS_AT_MOST = 16
 
 
@@ -37,13 +37,12 @@ class DueJobs:
             await asyncio.wait(self._under_way)
 
     async def _run(self, bucket: int, sibling: int) -> None:
-        due_until = end_of(bucket)
         loop = asyncio.get_running_loop()
         ends = loop.time() + GIVES_WAY_AFTER
-        await self._passing.of(due_until, within=WAIT_FOR_WATERMARK)
+        await self._passing.of(end_of(bucket), within=WAIT_FOR_WATERMARK)
         joined = sibling >= SIBLINGS_AT_MOST
         while not self._stop.is_set() and loop.time() < ends:
-            ran, wake_at = await self._steps.run(due_until=due_until)
+            ran, wake_at = await self._steps.run()
             await self._hints.wake(wake_at)
             if not ran.full:
                 return
