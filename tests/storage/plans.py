@@ -12,6 +12,7 @@ Work = Callable[[UnitOfWork], Awaitable[object]]
 Statement = tuple[str, Sequence[object]]
 
 PLANNED = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE)\b")
+SETTING = re.compile(r"\s*SET LOCAL\b")
 PARAMETER = re.compile(r"\$(\d+)")
 TRIED = "EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, FORMAT JSON)"
 
@@ -55,7 +56,13 @@ async def plans_of(pool: Pool, work: Work, *, before: str = "") -> list[Plan]:
             if before:
                 await connection.execute(before)
             await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-            return [plan for each in statements for plan in await _plans(connection, each)]
+            plans: list[Plan] = []
+            for query, args in statements:
+                if SETTING.match(query):  # the engine's own, for what comes after it
+                    await connection.execute(query)
+                else:
+                    plans += await _plans(connection, query, args)
+            return plans
         finally:
             await transaction.rollback()
 
@@ -73,11 +80,10 @@ async def _statements(connection: Connection, work: Work, before: str) -> list[S
             await unit.flush()
     finally:
         await transaction.rollback()
-    return [(query, args) for query, args in sent if PLANNED.match(query)]
+    return [(query, args) for query, args in sent if PLANNED.match(query) or SETTING.match(query)]
 
 
-async def _plans(connection: Connection, statement: Statement) -> list[Plan]:
-    query, args = statement
+async def _plans(connection: Connection, query: str, args: Sequence[object]) -> list[Plan]:
     await connection.execute(f"PREPARE probe AS {query}")
     values = ", ".join(["NULL"] * max(map(int, PARAMETER.findall(query)), default=0))
     generic = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE probe{f'({values})' if values else ''}")

@@ -33,6 +33,10 @@ DUE = f"""{DUE_NOW}
             AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))
             AND {NOT_HALTED}"""  # noqa: S608  # constants of this module
 
+# What is due stands in an index in its order. As a cadence may be left out, PostgreSQL takes it of a database with few
+# cadences that hardly a row is wanted, and would go through all that is due, and sort it, for each batch.
+IN_ORDER = "SET LOCAL enable_sort = off"
+
 LONGEST_DUE = f"""
     WITH e AS MATERIALIZED (
         SELECT * FROM cadence_enrollments WHERE {DUE} ORDER BY next_run_at LIMIT $2
@@ -92,9 +96,11 @@ async def due(
     they would be gone through each time.
     `fairly`: as many of each company that has any, so that none waits for another's backlog; may be fewer in all.
     A halted company is left out, and so is a cadence that is paused while its enrollments are still being moved: only
-    `fairly` without going over what they have due. Locks nothing but enrollments.
+    `fairly` without going over what they have due. Locks nothing but enrollments. To the end of the transaction
+    PostgreSQL then sorts only where nothing else will do.
     """
     claim = OF_EACH_COMPANY if fairly else LONGEST_DUE
+    await connection.execute(IN_ORDER)
     return [claimed(row) for row in await connection.fetch(claim, until, rows, since)]
 
 
