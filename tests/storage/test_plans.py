@@ -53,7 +53,7 @@ FLOOD = """
     DROP INDEX enrollments_due;
     CREATE INDEX enrollments_due ON cadence_enrollments (next_run_at) WITH (fillfactor = 10) WHERE status = 'active';
 """
-"""Very much is due within a second, and all is of one cadence: then PostgreSQL thinks that hardly a row of it is wanted.
+"""Very much is due within a second, and all is of one cadence: then PostgreSQL thinks that hardly any of it is wanted.
 The index that has it in its order has grown, so that another one and a sort would be cheaper if that were so."""
 
 NOT_COUNTED = (UNPUBLISHED + UNCOUNTED) * EVENTS_IN_BATCH

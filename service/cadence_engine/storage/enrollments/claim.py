@@ -28,34 +28,41 @@ KNOWN = """
 # The halt of all has no company, and nothing is known to differ from a null. Without coalesce() the planner would take
 # it that a database of one company has hardly a row to claim.
 NOT_HALTED = "coalesce(company_id <> ALL(ARRAY(SELECT company_id FROM halts WHERE ended_at IS NULL)), false)"
-DUE_NOW = "status = 'active' AND next_run_at <= $1 AND next_run_at >= coalesce($3, '-infinity'::timestamptz)"
-DUE = f"""{DUE_NOW}
-            AND cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))
+SINCE = "coalesce($3, '-infinity'::timestamptz)"
+IS_TO_GO = f"""cadence_id <> ALL(ARRAY(SELECT cadence_id FROM cadences WHERE NOT settled AND status <> 'active'))
             AND {NOT_HALTED}"""  # noqa: S608  # constants of this module
 
 # What is due stands in an index in its order. As a cadence may be left out, PostgreSQL takes it of a database with few
 # cadences that hardly a row is wanted, and would go through all that is due, and sort it, for each batch.
-IN_ORDER = "SET LOCAL enable_sort = off"
+IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off"
 
 LONGEST_DUE = f"""
     WITH e AS MATERIALIZED (
-        SELECT * FROM cadence_enrollments WHERE {DUE} ORDER BY next_run_at LIMIT $2
+        SELECT * FROM cadence_enrollments
+        WHERE status = 'active' AND next_run_at <= $1 AND next_run_at >= {SINCE} AND {IS_TO_GO}
+        ORDER BY next_run_at LIMIT $2
         FOR UPDATE SKIP LOCKED
     )
     SELECT {COLUMNS}, {FACTS} FROM e {KNOWN} ORDER BY e.next_run_at
 """  # noqa: S608  # constants of this module
 
+# By both columns at once, so that no index will do but the one of both: by the other, a company with one step due would
+# be looked for among all that another one has.
+DUE_OF_COMPANY = f"""status = 'active'
+            AND (one.company_id, one.next_run_at) >= (company.company_id, {SINCE})
+            AND (one.company_id, one.next_run_at) <= (company.company_id, $1)"""
 OF_EACH_COMPANY = f"""
     WITH waiting AS MATERIALIZED (
-        SELECT company_id, longest.next_run_at FROM companies CROSS JOIN LATERAL (
+        SELECT company_id, longest.next_run_at FROM companies AS company CROSS JOIN LATERAL (
             SELECT next_run_at FROM cadence_enrollments AS one
-            WHERE one.company_id = companies.company_id AND {DUE_NOW}
-            ORDER BY next_run_at LIMIT 1
+            WHERE {DUE_OF_COMPANY}
+            ORDER BY one.company_id, next_run_at LIMIT 1
         ) AS longest WHERE {NOT_HALTED} ORDER BY next_run_at LIMIT $2
     ), e AS MATERIALIZED (
-        SELECT share.* FROM waiting CROSS JOIN LATERAL (
-            SELECT * FROM cadence_enrollments AS one WHERE one.company_id = waiting.company_id AND {DUE}
-            ORDER BY next_run_at LIMIT $2 / (SELECT count(*) FROM waiting) FOR UPDATE SKIP LOCKED
+        SELECT share.* FROM waiting AS company CROSS JOIN LATERAL (
+            SELECT * FROM cadence_enrollments AS one
+            WHERE {DUE_OF_COMPANY} AND {IS_TO_GO}
+            ORDER BY one.company_id, next_run_at LIMIT $2 / (SELECT count(*) FROM waiting) FOR UPDATE SKIP LOCKED
         ) AS share
     )
     SELECT {COLUMNS}, {FACTS} FROM e {KNOWN} ORDER BY e.next_run_at
