@@ -107,10 +107,14 @@ async def _now(ground: Ground) -> datetime:
     return now
 
 
-async def anything_due(ground: Ground, due_at: datetime) -> bool:
+async def anything_due(ground: Ground, due_at: datetime, since: datetime | None = None) -> bool:
+    """Whether a step is due by then; `since`: looked for from then on, for to look at all that ran takes time."""
     return bool(
         await ground.pool.fetchval(
-            "SELECT EXISTS (SELECT FROM cadence_enrollments WHERE status = 'active' AND next_run_at <= $1)", due_at
+            "SELECT EXISTS (SELECT FROM cadence_enrollments WHERE status = 'active' AND next_run_at <= $1"
+            " AND next_run_at >= coalesce($2, '-infinity'::timestamptz))",
+            due_at,
+            since,
         )
     )
 

@@ -75,7 +75,7 @@ class Treadmill:
         """Steps per second of the next sample, all due at one instant: until the last is logged."""
         due_at, started = await self._make_due(apart=0.0, scattered=scattered)
         await asyncio.sleep(started - perf_counter())
-        seconds = await self._all_run(due_at) - started
+        seconds = await self._all_run(due_at, due_at) - started
         await self._check(due_at)
         return self.sample / seconds
 
@@ -83,7 +83,7 @@ class Treadmill:
         """p50 and p99, in seconds, of how late the steps of the next sample are logged that come due evenly."""
         due_at, started = await self._make_due(apart=seconds / self.sample)
         await asyncio.sleep(started + seconds - perf_counter())
-        await self._all_run(due_at + timedelta(seconds=seconds))
+        await self._all_run(due_at, due_at + timedelta(seconds=seconds))
         await self._check(due_at)
         p50, p99 = await self.ground.pool.fetchval(LATENESS, due_at)
         return p50, p99
@@ -117,9 +117,9 @@ class Treadmill:
         self.turn += 1
         return (turn, samples) if scattered else (turn * self.sample, 1)
 
-    async def _all_run(self, due_at: datetime) -> float:
+    async def _all_run(self, first: datetime, last: datetime) -> float:
         async def all_run() -> bool:
-            return not await anything_due(self.ground, due_at)
+            return not await anything_due(self.ground, last, first)
 
         return await until(all_run, "all due steps run", within=WITHIN)
 
