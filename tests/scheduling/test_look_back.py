@@ -54,3 +54,11 @@ def test_but_after_a_clock_that_was_set_back_the_next_look_back_is_believed() ->
     look_back.looked(None, LATER, took=0.01, now=100.0)
     look_back.looked(None, NOON, took=0.01, now=102.0)
     assert look_back.since(102.1) == NOON
+
+
+def test_one_that_was_given_up_is_not_tried_again_at_once() -> None:
+    look_back = LookBack()
+    look_back.looked(None, NOON, took=0.01, now=100.0)
+    look_back.gave_up(now=122.0)
+    assert look_back.since(122.1) == NOON
+    assert look_back.since(122.0 + RARELY) is None

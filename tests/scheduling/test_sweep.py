@@ -104,6 +104,26 @@ async def test_what_is_due_at_once_is_run_by_the_next_sweep_though_it_came_late(
 
 
 @road_is_clear
+async def test_a_look_back_that_takes_too_long_does_not_hold_up_what_is_due_now(desk: Desk) -> None:
+    sweep = _sweep(desk, Readiness())
+    await sweep.run_once()
+    await desk.due(1, after=timedelta(minutes=-20))
+    await desk.pool.execute(GIVE_UP_ON_ONE)
+
+    async def gives_up() -> bool:
+        try:
+            await sweep.run_once()
+        except asyncpg.QueryCanceledError:
+            return True
+        return False
+
+    await eventually(gives_up, bool)
+    await desk.due(1, after=timedelta(seconds=-1))
+    await sweep.run_once()
+    assert await desk.sent() == 1
+
+
+@road_is_clear
 async def test_what_is_not_due_stays(desk: Desk) -> None:
     await desk.due(1, after=timedelta(minutes=1))
     await _sweep(desk, Readiness()).run_once()
@@ -176,6 +196,17 @@ REFUSE_ONE = """
         RETURN NEW;
     END $$;
     CREATE TRIGGER refuse_one BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_one();
+"""
+
+# As if its turn took longer than a statement may.
+GIVE_UP_ON_ONE = """
+    CREATE TABLE endless AS SELECT enrollment_id FROM cadence_enrollments ORDER BY next_run_at LIMIT 1;
+    CREATE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.enrollment_id = (SELECT enrollment_id FROM endless) THEN RAISE query_canceled; END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER give_up BEFORE UPDATE ON cadence_enrollments FOR EACH ROW EXECUTE FUNCTION give_up();
 """
 
 REFUSE_LARGE_BATCHES = """

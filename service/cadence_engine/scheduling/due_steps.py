@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
+import asyncpg
+
 from cadence_engine.domain.policy import Policy
 from cadence_engine.handlers.due_steps import Ran, run_due_steps
 from cadence_engine.metrics import steps
@@ -60,8 +62,10 @@ class DueSteps:
                     lambda unit: run_due_steps(unit, policy, due_since=since, fairly=fairly),
                 )
                 _tell(told, ran)
-        except Exception:
+        except Exception as error:
             self._rows = max(1, rows // 10)
+            if isinstance(error, asyncpg.QueryCanceledError):
+                self._look_back.gave_up(now=monotonic())
             raise
         took = monotonic() - began
         self._look_back.looked(since, ran.reached, took=took, now=began + took)

@@ -35,3 +35,7 @@ class LookBack:
             self._reached = reached or self._reached
         elif reached is not None:
             self._reached = max(since, reached)
+
+    def gave_up(self, *, now: float) -> None:
+        """A look took longer than a statement may: what was due later is looked for first, for a while."""
+        self._again_at = now + RARELY
